@@ -23,8 +23,8 @@ No metric has a label for a Dag, a task, a run or an attempt. Dashboards and ale
 ## Agent
 
 `http://127.0.0.1:39091/metrics` (`metrics_host`, `metrics_port`), no credential. Beside it: `/healthz` is 200 as long as
-the process serves; `/readyz` is 200 while the plane answers and nothing keeps the agent from taking work, else 503 with the
-reason; `/status` is everything as JSON.
+the process serves. `/readyz` is 200 while the plane answers and nothing keeps the agent from taking work, else 503 with the
+reason. `/status` is everything as JSON.
 
 """
 
@@ -81,7 +81,7 @@ _CONTROLLER = """
 ## Controller of a cluster
 
 `/metrics` at the address of `--health-listen`, which is port 39093 of the pod in Kubernetes; no credential. Beside it: `/healthz` is 503 when the loop
-has not turned for three minutes, so that the process is started again, and `/readyz` is 503 with the reason while the platform does not answer.
+has not turned for three minutes, so that the process is started again. `/readyz` is 503 with the reason while the platform does not answer.
 
 """
 

@@ -137,7 +137,9 @@ def page() -> str:
     ]
     parts += [_AFTER_MOVES, _meanings("How an attempt ends", states.OutcomeKind)]
     parts += [_meanings("States of an agent", states.AgentState)]
-    parts += ["\nComputed from what the plane heard and when; an agent never says itself how it is.\n"]
+    parts += [
+        "\nThe plane computes it from the polls and their times; an agent never reports its own state.\n"
+    ]
     parts += [_CODES, *(_code(code) for code in Code)]
     return "".join(parts)
 

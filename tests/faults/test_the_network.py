@@ -97,9 +97,9 @@ def test_a_slow_and_lossy_network_costs_time_and_nothing_else(fleet: Fleet, prox
 def test_a_pulled_cable_shorter_than_the_lost_interval_costs_nothing(fleet: Fleet) -> None:
     with (
         network.Namespace() as place,
-        network.Proxy(("127.0.0.1", fleet.plane.ports[0]), host=place.outside) as door,
+        network.Proxy(("127.0.0.1", fleet.plane.ports[0]), host=place.outside) as proxy,
     ):
-        fleet.agent("remote", url=door.url, prefix=place.command())
+        fleet.agent("remote", url=proxy.url, prefix=place.command())
         run_id = fleet.start("patient_4", seconds=6)
         fleet.journal.wait_for_spans(4, timeout=30, run=run_id)
         place.unplug()
@@ -119,7 +119,7 @@ def test_a_network_away_for_longer_than_the_lost_interval_ends_the_tasks(fleet: 
     (span,) = fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
     proxy.cut()
     assert fleet.finished("work_1", run_id, timeout=40).state == "failed"
-    assert any("has not been heard from" in reason for reason in fleet.reasons(run_id))
+    assert any("has sent no poll" in reason for reason in fleet.reasons(run_id))
     proxy.heal()
     eventually(
         lambda: time.time() - fleet.spans(run_id)[0].last > 2, timeout=30, what="the old user code is stopped"

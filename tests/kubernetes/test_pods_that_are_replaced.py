@@ -68,9 +68,7 @@ def test_a_pod_that_is_killed_costs_what_ran_in_it_and_the_cause_is_named(frankf
         str(index) for (task, index), state in done.tasks.items() if task == "works" and state == "failed"
     }
     assert failed == began - set(load.ended), done
-    assert "has not been heard from" in load.events() or "the agent was stopped" in load.events(), (
-        load.events()
-    )
+    assert "has sent no poll" in load.events() or "the agent was stopped" in load.events(), load.events()
     frankfurt.wait_healthy(3)
 
 

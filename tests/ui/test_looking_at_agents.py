@@ -31,7 +31,7 @@ def test_an_agent_that_arrives_falls_silent_and_is_lost_is_seen_without_a_reload
     expect(row(page, "bergen")).to_contain_text("healthy", timeout=15_000)
     talker.fall_silent()
     expect(row(page, "bergen")).to_contain_text("unreachable", timeout=20_000)
-    expect(row(page, "bergen")).to_contain_text(re.compile(r"not heard from for \d+ s"))
+    expect(row(page, "bergen")).to_contain_text(re.compile(r"no poll for \d+ s"))
     expect(row(page, "bergen")).to_contain_text("lost", timeout=30_000)
 
 

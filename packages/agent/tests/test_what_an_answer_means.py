@@ -96,7 +96,7 @@ def test_an_airflow_without_tradewind_is_told_from_a_plane():
 
 
 @pytest.mark.parametrize(
-    "detail", [{"epoch": 2}, {"message": "as the door says it to tasks", "remedy": "", "code": 1, "self": 2}]
+    "detail", [{"epoch": 2}, {"message": "as the proxy says it to tasks", "remedy": "", "code": 1, "self": 2}]
 )
 def test_a_refusal_keeps_its_code_words_and_remedy(detail):
     refusal = Refusal(error=Code.LEASE_LOST, message="too late", remedy="nothing", detail=detail)

@@ -34,8 +34,8 @@ The setting `policy` sets all kinds, and each other setting changes one. The pla
 (`dag_fields` included). An administrator of the plane may open all sites (`[tradewind] policy = open`) or one
 (`policy = strict, lab=open`). When an agent's settings are more open than the plane's, its log says so (`policy_is_strict`).
 
-A **reference** is a URL of the schemes {schemes} (more with `references`), at most 2048 characters, without password and
-without query, because a signed URL is a key and no reference. In a task environment, `tradewind_runtime.xcom.SiteXComBackend` makes
+A **reference** is a URL of the schemes {schemes} (more with `references`). It has at most 2048 characters, no password
+and no query, because a signed URL is a key and no reference. In a task environment, `tradewind_runtime.xcom.SiteXComBackend` makes
 references of all values. Any other backend that keeps values in object storage with threshold 0 does so too. The references of
 SiteXComBackend end in `.tradewind-xcom` and name their storage. So a URL that an author wrote is never taken for a reference. A
 reference to another storage than the reader's is an error that names both
@@ -76,7 +76,7 @@ takes no text, the field is left out, and the digest in `doc_md` includes it. So
 Digests are HMAC-SHA256 with a key that only the site has. So a plane cannot guess a short text, and cannot see that two fields are
 equal. The key is `site.key` in the agent's `state_dir`, or in `storage` if that is a folder, or the file that `site_key_file` names.
 
-**Agents of a site need the same key.** With two keys, each change of the leading dag processor would make a new version of every Dag, and
+**Agents of a site need the same key.** With two keys, each change of the leading dag processor would make a new version of every Dag. And
 one agent could not open what the other has sealed. An agent that runs the same bundles with another key gets no work and no triggers, and a
 finding (`site_key:…`) says what to do. If you replace the key, every Dag gets a new version once.
 

@@ -194,7 +194,7 @@ def test_each_kind_can_be_opened_alone() -> None:
     rules = Rules(xcom=Policy.OPEN)
     assert isinstance(judge("POST", XCOM + "k", {"a": 1}, rules), Pass)
     assert isinstance(judge("GET", "/connections/c", rules=rules), LocalAnswer)
-    assert rules.policy is Policy.OPEN, "the plane's door must not refuse what the site allows"
+    assert rules.policy is Policy.OPEN, "the plane's proxy must not refuse what the site allows"
     assert rules.at_least(Policy.STRICT) == Rules()
     assert rules.at_least(Policy.OPEN) == rules
     assert Rules().policy is Policy.STRICT

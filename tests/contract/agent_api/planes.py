@@ -344,9 +344,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
         with create_session() as db:
             session = db.get(AgentSession, session_id)
             assert session is not None
-            session_termination.end(
-                db, session, how=SessionEnd.LOST, reason="has not been heard from", now=self.now
-            )
+            session_termination.end(db, session, how=SessionEnd.LOST, reason="has sent no poll", now=self.now)
         self.parts.sessions.forget()
 
     def ask_for(self, session_id: UUID, verb: Verb) -> UUID:

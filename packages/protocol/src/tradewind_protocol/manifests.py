@@ -41,8 +41,8 @@ class Manifest:
 
     def text(self) -> bytes:
         """As it is written and signed. Equal manifests have equal texts."""
-        told = {"version": _VERSION, "bundle": self.bundle, "files": dict(sorted(self.files.items()))}
-        return json.dumps(told, indent=1, ensure_ascii=True).encode() + b"\n"
+        document = {"version": _VERSION, "bundle": self.bundle, "files": dict(sorted(self.files.items()))}
+        return json.dumps(document, indent=1, ensure_ascii=True).encode() + b"\n"
 
     @classmethod
     def parse(cls, text: bytes) -> Manifest:

@@ -43,7 +43,7 @@ class SignInSettings(Ask):
     create_teams: bool = False  # make a team for each group that is not mapped
     allowed_groups: tuple[Short, ...] = Field(
         default=(), max_length=1000
-    )  # empty: whoever the provider lets in
+    )  # empty: every user that the provider lets in
     acr_values: Short = ""  # asked for, separated by spaces
     required_acr: tuple[Short, ...] = Field(
         default=(), max_length=20

@@ -255,7 +255,7 @@ ALL: Final[dict[str, Option]] = {
         change="Never by hand.",
     ),
     "platform_ca_file": Option(
-        "Certificates, as PEM, that the platform's certificate is checked with. Empty: those that the system trusts.",
+        "Certificates, as PEM, with which the platform's certificate is checked. Empty: the certificates that the system trusts.",
         "string",
         "",
         "/etc/tradewind/platform-ca.pem",
@@ -263,7 +263,7 @@ ALL: Final[dict[str, Option]] = {
         change="When the platform's certificate was issued by an authority of one's own.",
     ),
     "access_file": Option(
-        "Where an API server keeps what the platform said last of who has which role, so that it starts without the platform. "
+        "The file in which an API server keeps the roles that the platform sent last, so that it starts without the platform. "
         "Empty: `access.json` in AIRFLOW_HOME.",
         "string",
         "",

@@ -44,7 +44,7 @@ async def test_running_work_of_a_silent_agent_is_lost_after_three_beats(
 
     assert (row(ran).state, row(ran).outcome) == ("finished", "lost")
     assert row(ran).reason.startswith(
-        "agent 'eu-1' has not been heard from for 80 s (last at 2026-03-01 12:00:00 UTC)"
+        "agent 'eu-1' has sent no poll for 80 s (last at 2026-03-01 12:00:00 UTC)"
     )
     answer = await agent.poll(running=[ref(offers[str(ran)])])
     assert (answer.status_code, answer.json()["error"]) == (401, "session_expired")

@@ -154,7 +154,7 @@ async def test_agents_with_other_bundles_may_have_other_keys(plane: Plane, clock
     assert len(await second.offers()) == 1
 
 
-def keeper(**more: Any) -> StorageHolder:
+def storage_holder(**more: Any) -> StorageHolder:
     fields = {
         "agent": "a",
         "environment": "main",
@@ -167,12 +167,12 @@ def keeper(**more: Any) -> StorageHolder:
 
 
 def test_rules_of_conflicts() -> None:
-    one = keeper()
+    one = storage_holder()
     assert storages.conflict(one, []) is None
-    assert storages.conflict(one, [keeper()]) is None
-    assert storages.conflict(one, [keeper(base="s3://b", bundles=frozenset({"others"}))]) is None
-    apart = keeper(base="s3://b", queues=frozenset({"q"}))
-    torn = keeper(base="s3://c")
+    assert storages.conflict(one, [storage_holder()]) is None
+    assert storages.conflict(one, [storage_holder(base="s3://b", bundles=frozenset({"others"}))]) is None
+    apart = storage_holder(base="s3://b", queues=frozenset({"q"}))
+    torn = storage_holder(base="s3://c")
     found = storages.conflict(one, [apart, torn])
     assert found is not None
     assert (found.other, found.holds) == (torn, True)

@@ -69,8 +69,8 @@ async def test_silence_and_its_end_are_written_down_by_one_of_two_servers(
         "agent_unreachable",
         "session_lost",
     ]
-    assert history()[2][1] == "has not been heard from for 35 s (last at 2026-03-01 12:00:00 UTC)"
-    assert history()[3][1] == "is heard again, and its own checks pass"
+    assert history()[2][1] == "has sent no poll for 35 s (last at 2026-03-01 12:00:00 UTC)"
+    assert history()[3][1] == "polls again, and its own checks pass"
 
 
 async def test_silence_while_the_plane_was_away_is_nobodys(

@@ -104,7 +104,7 @@ _ROUTES = st.builds(
 def test_each_piece_of_work_goes_where_there_is_most_room_at_its_turn(
     drawn: list[tuple[list[EnvironmentSlots], int, str]], work: list[tuple[Route, int, int]]
 ) -> None:
-    places = [Candidate(uuid4(), tuple(seats), most, site) for seats, most, site in drawn]
+    places = [Candidate(uuid4(), tuple(slots), most, site) for slots, most, site in drawn]
     ids = [one.session_id for one in places] + [YOU]
     candidates = [
         waiting(queue, priority=priority, avoid=ids[min(avoid, len(ids) - 1)])
@@ -116,13 +116,13 @@ def test_each_piece_of_work_goes_where_there_is_most_room_at_its_turn(
     for attempt, session in placed.items():
         route = routes[attempt]
         assert any(
-            spot.session_id == session
-            and spot.site == route.site
+            candidate.session_id == session
+            and candidate.site == route.site
             and any(
-                route.queue in seat.queues and (route.bundle is None or route.bundle in seat.bundles)
-                for seat in spot.environments
+                route.queue in slot.queues and (route.bundle is None or route.bundle in slot.bundles)
+                for slot in candidate.environments
             )
-            for spot in places
+            for candidate in places
         )
 
 
@@ -131,7 +131,9 @@ def plainly_placed(candidates: list[PendingWork], places: list[Candidate]) -> di
     left, placed = list(places), {}
     for one in sorted(candidates, key=lambda each: (-each.priority, each.created_at)):
         open_ = [
-            at for at, spot in enumerate(left) if spot.session_id != one.avoid and spot.free_slots(one.route)
+            at
+            for at, candidate in enumerate(left)
+            if candidate.session_id != one.avoid and candidate.free_slots(one.route)
         ]
         if open_:
             at = max(open_, key=lambda each: left[each].free_slots(one.route))
@@ -150,14 +152,14 @@ def test_room_is_counted_no_further_than_there_is_work() -> None:
     assert placement.batches({Route("other"): 3}, places) == []
 
 
-def seats(free: int, *bundles: str) -> tuple[EnvironmentSlots, ...]:
+def slots(free: int, *bundles: str) -> tuple[EnvironmentSlots, ...]:
     return (EnvironmentSlots(frozenset({"q"}), free, frozenset(bundles)),)
 
 
 def test_work_that_the_same_slots_can_run_is_asked_for_together() -> None:
     places = [
-        Candidate(ME, seats(2, "one", "two"), site="eu"),
-        Candidate(YOU, seats(3, "one", "two"), site="eu"),
+        Candidate(ME, slots(2, "one", "two"), site="eu"),
+        Candidate(YOU, slots(3, "one", "two"), site="eu"),
     ]
     work = {
         Route("q", "eu", "one"): 2,
@@ -170,14 +172,14 @@ def test_work_that_the_same_slots_can_run_is_asked_for_together() -> None:
 
 
 def test_much_work_of_one_bundle_does_not_hide_that_of_another_from_the_agents_that_have_it() -> None:
-    places = [Candidate(ME, seats(1, "one"), site="eu"), Candidate(YOU, seats(4, "two"), site="eu")]
+    places = [Candidate(ME, slots(1, "one"), site="eu"), Candidate(YOU, slots(4, "two"), site="eu")]
     work = {Route("q", "eu", "one"): 1000, Route("q", "eu", "two"): 2}
     found = {one.bundles: one.most for one in placement.batches(work, places)}
     assert found == {frozenset({"one"}): 1, frozenset({"two"}): 2}
 
 
 def test_work_goes_to_no_other_site_and_to_no_agent_without_its_bundle() -> None:
-    places = [Candidate(ME, seats(9, "one"), site="us"), Candidate(YOU, seats(1, "two"), site="eu")]
+    places = [Candidate(ME, slots(9, "one"), site="us"), Candidate(YOU, slots(1, "two"), site="eu")]
     there, nowhere = waiting(Route("q", "eu", "two")), waiting(Route("q", "eu", "one"))
     nobodys = waiting(Route("q", None, "one"))
     assert placement.place([there, nowhere, nobodys], places) == {there.attempt_id: YOU}
@@ -201,13 +203,18 @@ def test_a_queue_may_name_the_site_of_work_that_is_no_sites(
     assert addressed(queue, known) == found
 
 
-def spot(free: int, *queues: str) -> Candidate:
+def candidate(free: int, *queues: str) -> Candidate:
     return Candidate(uuid4(), (EnvironmentSlots(frozenset(queues), free),))
 
 
 def test_the_most_free_places_come_first_and_of_those_alike_whoever_came_first() -> None:
     waiting_places = CandidateIndex()
-    little, first, second, elsewhere = spot(1, "q"), spot(3, "q"), spot(3, "q"), spot(2, "other")
+    little, first, second, elsewhere = (
+        candidate(1, "q"),
+        candidate(3, "q"),
+        candidate(3, "q"),
+        candidate(2, "other"),
+    )
     for one in (little, first, second, elsewhere):
         waiting_places.add(one)
     assert waiting_places.most_free(2) == [first, second, elsewhere]
@@ -216,13 +223,13 @@ def test_the_most_free_places_come_first_and_of_those_alike_whoever_came_first()
 
 def test_a_place_that_serves_two_queues_is_found_once() -> None:
     waiting_places = CandidateIndex()
-    waiting_places.add(both := spot(1, "a", "b"))
+    waiting_places.add(both := candidate(1, "a", "b"))
     assert waiting_places.most_free(5) == [both]
 
 
 def test_whoever_leaves_is_not_found_any_more() -> None:
     waiting_places = CandidateIndex()
-    stays, leaves = spot(1, "a", "b"), spot(1, "b", "c")
+    stays, leaves = candidate(1, "a", "b"), candidate(1, "b", "c")
     for one in (stays, leaves):
         waiting_places.add(one)
     for _ in range(2):

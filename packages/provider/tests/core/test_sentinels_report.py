@@ -95,7 +95,7 @@ async def test_a_sentinel_that_misses_three_reports_is_lost_and_returns(
     clock.forward(1)
     await sweeper.once()
     assert events("sentinel_lost") == [
-        ("sentinel_lost", "sentinel:lab-sentinel", "nothing was heard of it for 90 s")
+        ("sentinel_lost", "sentinel:lab-sentinel", "it has sent no report for 90 s")
     ]
     assert found(clock) == [("sentinel_lost", "lab-sentinel")]
     await reported(plane, token)

@@ -93,12 +93,12 @@ def test_lost_work_is_failed_at_once_with_the_reason_in_the_event_log(
 ) -> None:
     run = make_run(retries=1)
     scheduler.queue()
-    ended(granted(run), "lost", "agent 'eu-1' has not been heard from for 80 s")
+    ended(granted(run), "lost", "agent 'eu-1' has sent no poll for 80 s")
 
     scheduler.heartbeat()
 
     assert run.ti.state == "up_for_retry"
-    assert any("agent 'eu-1' has not been heard from for 80 s" in event for event in run.events())
+    assert any("agent 'eu-1' has sent no poll for 80 s" in event for event in run.events())
     assert scheduler.executor.running == set()
     scheduler.heartbeat()
     (attempt,) = run.attempts

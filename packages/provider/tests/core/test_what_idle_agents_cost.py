@@ -248,9 +248,7 @@ async def test_a_session_that_ended_while_nobody_was_told_is_refused(plane: Plan
     clock.forward(1)
     with create_session() as db:
         db.execute(
-            update(AgentSession).values(
-                ended_at=clock(), ended_how="lost", ended_reason="has not been heard from"
-            )
+            update(AgentSession).values(ended_at=clock(), ended_how="lost", ended_reason="has sent no poll")
         )
     task = await holds(plane, agent)
     await plane.dispatcher.heartbeats.write()

@@ -1,4 +1,4 @@
-"""Who speaks for a bundle, who stands by, who is refused; and what is handed to whoever speaks."""
+"""Which agent leads a bundle, which are on standby or refused; and what the leader is given."""
 
 from __future__ import annotations
 

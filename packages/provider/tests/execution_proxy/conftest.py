@@ -225,23 +225,23 @@ class Plane:
 
     # ---- asking
 
-    def http(self, token: str, speaker: str | None = None, **headers: str) -> httpx.AsyncClient:
+    def http(self, token: str, requester: str | None = None, **headers: str) -> httpx.AsyncClient:
         given = {"Authorization": f"Bearer {token}", **headers}
-        if speaker is not None:
-            given[paths.ATTEMPT_HEADER] = speaker
+        if requester is not None:
+            given[paths.ATTEMPT_HEADER] = requester
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(self.middleware),
             base_url="http://plane" + paths.PREFIX + paths.EXECUTION,
             headers=given,
         )
 
-    def sdk(self, token: str, speaker: str) -> Client:
+    def sdk(self, token: str, requester: str) -> Client:
         """Airflow's own client; call it from a thread."""
         return Client(
             base_url="http://plane" + paths.PREFIX + paths.EXECUTION + "/",
             token="",
             transport=_FromThread(
-                httpx.ASGITransport(self.middleware), asyncio.get_running_loop(), token, speaker
+                httpx.ASGITransport(self.middleware), asyncio.get_running_loop(), token, requester
             ),
         )
 
@@ -250,9 +250,9 @@ class _FromThread(httpx.BaseTransport):
     """What the agent does on the way: the session's token and the attempt's header."""
 
     def __init__(
-        self, inner: httpx.ASGITransport, loop: asyncio.AbstractEventLoop, token: str, speaker: str
+        self, inner: httpx.ASGITransport, loop: asyncio.AbstractEventLoop, token: str, requester: str
     ) -> None:
-        self._inner, self._loop, self._token, self._speaker = inner, loop, token, speaker
+        self._inner, self._loop, self._token, self._requester = inner, loop, token, requester
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def ask() -> httpx.Response:
@@ -262,7 +262,7 @@ class _FromThread(httpx.BaseTransport):
                 headers={
                     **request.headers,
                     "Authorization": f"Bearer {self._token}",
-                    paths.ATTEMPT_HEADER: self._speaker,
+                    paths.ATTEMPT_HEADER: self._requester,
                 },
                 content=request.content,
             )

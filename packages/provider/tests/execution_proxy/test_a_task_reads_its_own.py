@@ -17,7 +17,7 @@ from .conftest import Plane
 OWN = parse_reads("own")
 
 
-def speaker(plane: Plane, session: str, ti_id: UUID, *, kind: str = "task") -> str:
+def requester(plane: Plane, session: str, ti_id: UUID, *, kind: str = "task") -> str:
     """An attempt of that task instance that knows its run, as the executor writes it."""
     header = plane.attempt(session, ti_id, kind=kind)
     row = plane.ti(ti_id)
@@ -31,7 +31,7 @@ def speaker(plane: Plane, session: str, ti_id: UUID, *, kind: str = "task") -> s
 
 
 async def asked(plane: Plane, mine: UUID, session: str, target: str, *, kind: str = "task") -> int:
-    async with plane.http(session, speaker(plane, session, mine, kind=kind)) as http:
+    async with plane.http(session, requester(plane, session, mine, kind=kind)) as http:
         return (await http.get(target)).status_code
 
 

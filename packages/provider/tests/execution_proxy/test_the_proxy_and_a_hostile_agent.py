@@ -1,4 +1,4 @@
-"""A good session that tries to get past the door: paths, headers, old epochs, other agents' attempts."""
+"""A good session that tries to get past the proxy: paths, headers, old epochs, other agents' attempts."""
 
 from __future__ import annotations
 

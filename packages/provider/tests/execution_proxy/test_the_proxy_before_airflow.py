@@ -1,4 +1,4 @@
-"""What an agent reaches of Airflow's Execution API through the door, and what it does not."""
+"""What an agent reaches of Airflow's Execution API through the proxy, and what it does not."""
 
 from __future__ import annotations
 
@@ -227,10 +227,10 @@ async def test_what_a_finished_attempt_held_is_closed_within_two_seconds(plane: 
 
 
 @pytest.mark.parametrize(
-    "speaker", [None, "", "worker", "somebody", "not-an-id:3", f"{uuid4()}:x", f"{uuid4()}:-1"]
+    "requester", [None, "", "worker", "somebody", "not-an-id:3", f"{uuid4()}:x", f"{uuid4()}:-1"]
 )
-async def test_a_request_has_to_say_for_whom_it_is(plane: Plane, speaker: str | None) -> None:
-    async with plane.http(plane.session(), speaker) as client:
+async def test_a_request_has_to_say_for_whom_it_is(plane: Plane, requester: str | None) -> None:
+    async with plane.http(plane.session(), requester) as client:
         answer = await client.get("/task-instances/count?dag_id=etl")
     assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
 

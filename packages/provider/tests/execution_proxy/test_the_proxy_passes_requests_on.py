@@ -1,4 +1,4 @@
-"""How a request gets from the door to the application that answers it, and what is ready before the first one."""
+"""How a request gets from the proxy to the application that answers it, and what is ready before the first one."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ async def test_an_agent_is_shown_with_its_state_load_and_age(signed_in: Any, row
     ("columns", "state", "why"),
     [
         ({"last_beat_at": None, "opened_at": NOW}, "starting", ""),
-        ({"last_beat_at": NOW - timedelta(seconds=40)}, "unreachable", "not heard from for 40 s"),
-        ({"last_beat_at": NOW - timedelta(seconds=80)}, "lost", "not heard from for 80 s"),
+        ({"last_beat_at": NOW - timedelta(seconds=40)}, "unreachable", "no poll for 40 s"),
+        ({"last_beat_at": NOW - timedelta(seconds=80)}, "lost", "no poll for 80 s"),
         (
             {"cordoned_at": NOW, "cordoned_by": "olga", "cordoned_reason": "new disk"},
             "cordoned",
@@ -167,10 +167,10 @@ async def test_slots_are_asked_for_by_environment(signed_in: Any, rows: Any) -> 
 
 
 async def test_nothing_is_asked_of_an_agent_that_is_gone(signed_in: Any, rows: Any) -> None:
-    agent_id = rows.agent(ended_at=NOW, ended_how="lost", ended_reason="not heard from for 76 s")
+    agent_id = rows.agent(ended_at=NOW, ended_how="lost", ended_reason="no poll for 76 s")
     answer = await signed_in("olga").post(f"/agents/{agent_id}/cordon", json={})
     assert answer.status_code == 409
-    assert "not heard from for 76 s" in answer.json()["message"]
+    assert "no poll for 76 s" in answer.json()["message"]
 
 
 async def test_only_an_agent_that_is_gone_can_be_removed(signed_in: Any, rows: Any) -> None:

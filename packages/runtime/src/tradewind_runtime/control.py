@@ -78,7 +78,7 @@ class Control:
             try:
                 self._connection.sendall(hosts.line(message))
             except OSError as problem:
-                raise ControlClosed(f"the agent is gone ({problem})") from None
+                raise ControlClosed(f"the agent has ended ({problem})") from None
 
     def hello(
         self,

@@ -57,7 +57,7 @@ def manifest(folder: Path, name: str) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Ed25519 private key without a passphrase, of OpenSSH (`ssh-keygen -t ed25519`) or PEM.",
 )
-@click.option("--add", is_flag=True, help="Add a signature to those that are there, to replace a key.")
+@click.option("--add", is_flag=True, help="Add a signature beside the existing ones, to replace a key.")
 def sign(folder: Path, name: str, key_file: Path, add: bool) -> None:
     """Write a manifest of all files of FOLDER, and its signature, into FOLDER."""
     key = _private_key(key_file)

@@ -31,7 +31,7 @@ def keys() -> None:
 )
 @click.option("--id", "key_id", help="Id of the key. Default: year and month.")
 def new(file: Path, site: str, key_id: str | None) -> None:
-    """Make FILE, a key ring with one key. Refuses a file that is there."""
+    """Make FILE, a key ring with one key. Refuses an existing file."""
     from tradewind_agent.state.key_ring import KeyRing
 
     if file.exists():

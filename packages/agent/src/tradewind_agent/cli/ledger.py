@@ -26,7 +26,11 @@ _MOMENTS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 @click.option("--until", type=click.DateTime(_MOMENTS), help="Before this day or time (UTC).")
 @click.option("--attempt", default="", help="Part of the requester: a Dag, dag.task, a run, an attempt's ID.")
 @click.option("--to", default="", help="Part of the address that the request went to.")
-@click.option("--left/--stayed", default=None, help="Only requests that left, or only those that stayed.")
+@click.option(
+    "--left/--stayed",
+    default=None,
+    help="Only requests that left the site, or only those that were kept from leaving.",
+)
 @click.option("--decision", default="", help="Only passed, changed, answered, kept or refused requests.")
 @click.option("--summary", is_flag=True, help="Show sums by requester, request and address.")
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", help="Default: table.")

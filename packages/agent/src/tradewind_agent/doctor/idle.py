@@ -42,7 +42,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         yield failed(
             CHECK,
             f"a connection breaks before it is idle: {str(broken[0]) or type(broken[0]).__name__}",
-            "Run the doctor again; if it stays, ask who runs the gateway and the networks on the way",
+            "Run the doctor again; if it stays, ask the owners of the gateway and of the networks in between",
         )
         return
     yield _judged([each for each in found if isinstance(each, _Seen)], examination.long)

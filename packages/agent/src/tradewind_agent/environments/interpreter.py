@@ -128,7 +128,7 @@ async def kill(process: asyncio.subprocess.Process) -> None:
         await aiotime.within(asyncio.gather(process.wait(), *map(_discard, pipes)), _LONGEST_END)
     except asyncio.TimeoutError:
         log.warning(
-            "A program that a process of an environment has started lives on and holds its output open",
+            "A child of an ended process still runs and holds its output open",
             action="environment_output_held",
             pid=process.pid,
         )

@@ -102,7 +102,7 @@ class FakePlane:
 
     def give_up(self, session: FakeSession) -> None:
         """As if it had been silent for too long: what it holds is handed on or lost."""
-        self._end(session, "has not been heard from")
+        self._end(session, "has sent no poll")
 
     def expire(self, attempt: FakeAttempt) -> None:
         """As if its offer had not been confirmed in time."""
@@ -312,9 +312,9 @@ class FakePlane:
         if attempt is not None:
             attempts.start(attempt, session, int(epoch))
 
-    def _finish_all(self, session: FakeSession, told: Endings) -> EndingsTaken:
+    def _finish_all(self, session: FakeSession, asked: Endings) -> EndingsTaken:
         refused = []
-        for one in told.endings:
+        for one in asked.endings:
             try:
                 if (attempt := self.attempts.get(one.attempt_id)) is None:
                     raise Refused(Code.ATTEMPT_UNKNOWN, "no such attempt")

@@ -112,7 +112,9 @@ class _Loopback:
         try:
             answer = self._answers.get(timeout=seconds)
         except queue.Empty:
-            raise CommandError(f"nobody signed in within {seconds / 60:.0f} minutes", remedy=_AGAIN) from None
+            raise CommandError(
+                f"there was no sign-in within {seconds / 60:.0f} minutes", remedy=_AGAIN
+            ) from None
         if "code" in answer:
             return answer["code"]
         if answer.get("error") == "access_denied":

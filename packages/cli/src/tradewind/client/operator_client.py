@@ -30,7 +30,7 @@ class OperatorClient(ApiClient):
         if answer.status_code in (400, 401, 403, 422):
             raise NotSignedIn(
                 f"{self.plane} does not accept that password for {username!r}",
-                remedy="Check user name and password. Who signs in to Airflow by single sign-on has no password there: give "
+                remedy="Check user name and password. A user of single sign-on has no password there: give "
                 "an API token, with --token-stdin or TRADEWIND_API_TOKEN.",
             )
         body = self._body(answer)

@@ -76,8 +76,8 @@ def unbind(session: Session, binding: str, reason: str) -> None:
 
 
 @access.command("list")
-@click.option("--user", help="Of this user only.")
-@click.option("--team", help="Of this team only.")
+@click.option("--user", help="Only roles of this user.")
+@click.option("--team", help="Only roles of this team.")
 @page_options
 @output_option
 @pass_session

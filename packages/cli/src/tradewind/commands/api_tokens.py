@@ -39,7 +39,7 @@ def api_tokens() -> None:
 @click.option("--deployment", help="Its scope is this Deployment. Neither: the organization.")
 @click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Default: never.")
 @click.option("--personal", is_flag=True, help="It never has more than you have at the moment.")
-@click.option("--description", default="", help="For people.")
+@click.option("--description", default="", help="A description.")
 @_to_file
 @reason_option
 @output_option
@@ -108,7 +108,7 @@ def rotate(session: Session, token: str, overlap_minutes: int, to_file: Path | N
 @reason_option
 @pass_session
 def delete(session: Session, token: str, yes: bool, reason: str) -> None:
-    """Delete a token. It opens nothing from then on."""
+    """Delete a token. It is refused from then on."""
     if not yes:
         click.confirm(f"Delete the API token {token!r}?", abort=True, err=True)
     with session.platform() as client:

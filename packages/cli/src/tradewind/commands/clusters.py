@@ -54,7 +54,7 @@ def clusters() -> None:
     show_default=True,
     help="How its controller runs Deployments: as releases of Helm, or as processes of one machine.",
 )
-@click.option("--region", default="", help="Where it is, for those who choose a cluster: eu-central-1.")
+@click.option("--region", default="", help="Region, shown where a cluster is chosen: eu-central-1.")
 @click.option(
     "--agents-host",
     required=True,
@@ -109,7 +109,7 @@ def add(
 
 
 @clusters.command("list")
-@click.option("--workspace", help="Those that this workspace may use, as its members see them.")
+@click.option("--workspace", help="Only clusters that this workspace may use, as its members see them.")
 @page_options
 @output_option
 @pass_session
@@ -145,10 +145,10 @@ def get(session: Session, cluster: str) -> None:
 @clusters.command()
 @click.argument("cluster")
 @click.option("--name", help="A new name. Its id stays.")
-@click.option("--region", help="Where it is, for those who choose a cluster; '' for none.")
+@click.option("--region", help="Region, shown where a cluster is chosen; '' for none.")
 @click.option("--workspace", "workspaces", multiple=True, help="Only these workspaces may use it.")
 @click.option("--all-workspaces", is_flag=True, help="All workspaces may use it.")
-@click.option("--if-revision", type=int, help="Only if it still has this revision.")
+@click.option("--if-revision", type=int, help="Refuse the change when the cluster has another revision.")
 @reason_option
 @output_option
 @pass_session
@@ -240,7 +240,7 @@ def _facts(one: ClusterView) -> list[tuple[str, str]]:
     if one.controller is not None:
         beat = one.controller.last_beat_at
         controller = f"{one.controller.state}, version {one.controller.version or 'unknown'}" + (
-            f", heard {moment(beat)}" if beat is not None else ""
+            f", last poll {moment(beat)}" if beat is not None else ""
         )
     return [
         ("Name", one.name),

@@ -20,14 +20,14 @@ from tradewind.output import Column, moment
 from tradewind_protocol import platform
 
 
-def _megabytes(told: platform.WorkloadView | None) -> str:
+def _megabytes(workload: platform.WorkloadView | None) -> str:
     """Of its metadata database."""
-    size = None if told is None else told.database_bytes
+    size = None if workload is None else workload.database_bytes
     return "" if size is None else f"{size / 2**20:,.0f} MiB"
 
 
-def _agents(told: platform.WorkloadView | None) -> str:
-    return "-" if told is None else f"{told.healthy_agents}/{told.agents}"
+def _agents(workload: platform.WorkloadView | None) -> str:
+    return "-" if workload is None else f"{workload.healthy_agents}/{workload.agents}"
 
 
 _COLUMNS = (
@@ -60,7 +60,7 @@ def deployments() -> None:
 @click.argument("name")
 @click.option("--workspace", default="default", show_default=True, help="Name or ID of the workspace.")
 @click.option("--cluster", help="Name or ID of the cluster. Default: that of the workspace.")
-@click.option("--description", default="", help="For people.")
+@click.option("--description", default="", help="A description.")
 @click.option(
     "--contact",
     "contact_emails",
@@ -122,7 +122,7 @@ def create(
 
 
 @deployments.command("list")
-@click.option("--workspace", help="Only those of this workspace.")
+@click.option("--workspace", help="Only Deployments of this workspace.")
 @page_options
 @output_option
 @pass_session
@@ -181,7 +181,7 @@ def open_(session: Session, deployment: str) -> None:
 
 @deployments.command()
 @click.argument("deployment")
-@click.option("--description", help="For people.")
+@click.option("--description", help="A description.")
 @click.option(
     "--contact",
     "contact_emails",

@@ -22,7 +22,7 @@ from tradewind_protocol import platform
 from tradewind_protocol.errors import Code
 
 _NOT_ENDED: Final = (
-    "The platform could not be told: the token ends by itself, 12 hours after the sign-in at the latest."
+    "The platform did not answer. The token ends by itself, 12 hours after the sign-in at the latest."
 )
 
 

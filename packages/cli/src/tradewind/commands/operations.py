@@ -42,7 +42,7 @@ def operations() -> None:
 
 
 @operations.command("list")
-@click.option("--deployment", help="Only those of this Deployment.")
+@click.option("--deployment", help="Only operations of this Deployment.")
 @page_options
 @output_option
 @pass_session

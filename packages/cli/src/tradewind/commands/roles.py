@@ -81,7 +81,7 @@ def permissions(session: Session) -> None:
 
 @roles.command()
 @click.argument("name")
-@click.option("--description", default="", help="For people.")
+@click.option("--description", default="", help="A description.")
 @click.option(
     "--allow",
     "allowed",
@@ -132,7 +132,7 @@ def create(
 
 @roles.command()
 @click.argument("name")
-@click.option("--description", help="For people.")
+@click.option("--description", help="A description.")
 @click.option("--allow", "allowed", multiple=True, metavar="PERMISSION", help="It allows this, too.")
 @click.option(
     "--disallow", "disallowed", multiple=True, metavar="PERMISSION", help="It does not allow this any more."
@@ -161,7 +161,7 @@ def update(
     any_workspace: bool,
     reason: str,
 ) -> None:
-    """Change a role, for each who has it at once."""
+    """Change a role, at once for each user, team and token that has it."""
     if workspaces and any_workspace:
         raise BadUsage("--workspace and --any-workspace exclude each other")
     with session.platform() as client:
@@ -183,7 +183,7 @@ def update(
         changed = client.change_role(name, ask, if_revision=before.revision or 0, reason=reason)
     if session.output.is_json:
         session.output.data(changed)
-    session.output.say(f"Role {changed.name!r} is changed, for each who has it.")
+    session.output.say(f"Role {changed.name!r} is changed, for each user, team and token that has it.")
 
 
 @roles.command()

@@ -34,7 +34,7 @@ def get(session: Session) -> None:
 @sign_in.command("set")
 @click.argument("file", type=_FILE)
 @click.option(
-    "--client-secret-file", type=_FILE, help="A file with the client's secret. Default: the one that is kept."
+    "--client-secret-file", type=_FILE, help="A file with the client's secret. Default: the stored one."
 )
 @reason_option
 @output_option
@@ -76,7 +76,7 @@ def turn_off(session: Session, yes: bool, reason: str) -> None:
         click.confirm("End sign-in at the identity provider?", abort=True, err=True)
     with session.platform() as client:
         client.delete_sign_in_settings(reason=reason)
-    session.output.say("Nobody signs in at the identity provider any more.")
+    session.output.say("Sign-in at the identity provider is off.")
 
 
 def _show(session: Session, found: people.SignInView) -> None:
@@ -92,10 +92,10 @@ def _show(session: Session, found: people.SignInView) -> None:
         facts.append((name, "none" if one is None else f"{one.issuer} as {one.client_id}"))
     if found.draft is not None:
         test = found.draft.test
-        told = (
+        tested = (
             "not yet"
             if test is None
             else test.refused or f"came in, teams: {', '.join(test.teams) or 'none'}"
         )
-        facts += [("Tested", told), ("Test it at", found.test_url or "")]
+        facts += [("Tested", tested), ("Test it at", found.test_url or "")]
     session.output.facts(facts)

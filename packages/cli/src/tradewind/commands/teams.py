@@ -25,7 +25,7 @@ def teams() -> None:
 
 @teams.command()
 @click.argument("name")
-@click.option("--description", default="", help="For people.")
+@click.option("--description", default="", help="A description.")
 @click.option("--idp-managed", is_flag=True, help="Its members come from the identity provider only.")
 @reason_option
 @output_option

@@ -62,7 +62,7 @@ def workspaces() -> None:
 
 @workspaces.command()
 @click.argument("name")
-@click.option("--description", default="", help="For people.")
+@click.option("--description", default="", help="A description.")
 @_at_most_option
 @_default_cluster_option
 @reason_option
@@ -115,7 +115,7 @@ def get(session: Session, workspace: str) -> None:
 @workspaces.command()
 @click.argument("workspace")
 @click.option("--name", help="Its new name.")
-@click.option("--description", help="For people.")
+@click.option("--description", help="A description.")
 @_at_most_option
 @_default_cluster_option
 @click.option("--no-default-cluster", is_flag=True, help="Let it have no default cluster.")

@@ -33,7 +33,7 @@ class RenewedCertificate:
             self._context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:
             log.warning(
-                "the platform goes on with the certificate before: %s: %s",
+                "the platform cannot read its new certificate and keeps the old one: %s: %s",
                 self._files[0],
                 error,
                 extra={"action": "certificate_not_read"},

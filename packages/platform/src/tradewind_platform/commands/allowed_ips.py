@@ -31,7 +31,7 @@ def list_(home: Path, database_url_file: Path | None) -> None:
 
 
 @allowed_ips.command()
-@click.option("--reason", default="", help="Why; it is kept in the audit trail.")
+@click.option("--reason", default="", help="The reason, stored in the audit trail.")
 @home_options
 def clear(home: Path, database_url_file: Path | None, reason: str) -> None:
     """Allow any address. A platform that runs follows within a second."""

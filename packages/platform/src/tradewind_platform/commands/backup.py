@@ -57,7 +57,7 @@ def backup(home: Path, target: Path) -> None:
 def restore(file: Path, home: Path, accept_loss: bool) -> None:
     """Put a backup in the place of the platform's own SQLite database, once the platform is stopped.
 
-    Archives of deployed code that are missing come back; those that are there stay.
+    Archives of deployed code that are missing come back; existing ones stay.
 
     Access that was taken away since stays so, and every session ends. Without --accept-loss it says what is forgotten, and
     changes nothing. The database that is replaced is kept beside it.

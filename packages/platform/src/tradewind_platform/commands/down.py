@@ -20,7 +20,7 @@ from tradewind_platform.local.processes import Processes
     show_default=True,
     help="Directory of the platform.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def down(home: Path, yes: bool) -> None:
     """Stop every Deployment of this machine and their gateway, once the platform itself is stopped.
 

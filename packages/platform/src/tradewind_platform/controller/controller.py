@@ -88,7 +88,9 @@ class Controller:
                 except (Unreachable, Refused) as error:
                     self.status.fails(str(error))
                     if failures == 0:
-                        log.warning("the platform: %s", error, extra={"action": "platform_away"})
+                        log.warning(
+                            "the poll of the platform failed: %s", error, extra={"action": "platform_away"}
+                        )
                     self._stopping.wait(_PAUSES[min(failures, len(_PAUSES) - 1)])
                     failures += 1
                     continue
@@ -198,7 +200,12 @@ class Controller:
                 self.platform.finish(task.id, result)
                 return
             except Refused as error:
-                log.warning("the result of step %s: %s", task.step, error, extra={"action": "result_refused"})
+                log.warning(
+                    "the platform refused the result of step %s: %s",
+                    task.step,
+                    error,
+                    extra={"action": "result_refused"},
+                )
                 return
             except Unreachable:
                 if self._stopping.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
@@ -212,7 +219,7 @@ class Controller:
             try:
                 self.observe_all()
             except Exception:
-                log.exception("observing failed", extra={"action": "observing_failed"})
+                log.exception("the Deployments were not observed", extra={"action": "observing_failed"})
 
     def observe_all(self) -> None:
         """Keep and observe each Deployment that no step works on, and report what has changed."""

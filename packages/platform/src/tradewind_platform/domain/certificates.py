@@ -20,7 +20,7 @@ class Validity:
     ends: datetime
 
     @property
-    def told_from(self) -> datetime:
+    def reported_from(self) -> datetime:
         """30 days before its end; for one of less than 180 days, in the last sixth of its time: what renews certificates by itself has
         done so before."""
         return self.ends - min(AHEAD, (self.ends - self.begins) / 6)
@@ -33,7 +33,7 @@ class Validity:
 
 def condition(host: str, validity: Validity, now: datetime, *, remedy: str, revision: int) -> Condition:
     """Of the certificate that `host` is served with. True, with a sentence, when its end is near; false when that is urgent, or past."""
-    if now < validity.told_from:
+    if now < validity.reported_from:
         return Condition(ConditionType.CERTIFICATE_VALID, Status.TRUE, observed_revision=revision)
     at = f"{validity.ends:%Y-%m-%d %H:%M} UTC"
     over = validity.ends <= now

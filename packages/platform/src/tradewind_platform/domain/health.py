@@ -36,10 +36,10 @@ class ConditionType(str, Enum):
     AGENT_TOKENS_VALID = "AgentTokensValid"  # those in use, and for a while yet: reported by its Airflow
 
 
-TOLD: Final = frozenset({ConditionType.AGENT_TOKENS_VALID})
+REPORTED: Final = frozenset({ConditionType.AGENT_TOKENS_VALID})
 """By the Deployment's Airflow, and observed by no driver."""
 ESSENTIAL: Final = (
-    frozenset(ConditionType) - TOLD - {ConditionType.CONFIG_APPLIED, ConditionType.CERTIFICATE_VALID}
+    frozenset(ConditionType) - REPORTED - {ConditionType.CONFIG_APPLIED, ConditionType.CERTIFICATE_VALID}
 )
 """A Deployment without one of these does not work. Each driver observes them."""
 

@@ -25,7 +25,7 @@ class TokenExpiry:
     expires_at: datetime
 
     @property
-    def told_from(self) -> datetime:
+    def reported_from(self) -> datetime:
         """30 days before its end; for a token of less than 90 days, when it has lived two thirds of them: one that a script renews in
         time is not reported."""
         return self.expires_at - min(AHEAD, self._life / 3)
@@ -49,7 +49,7 @@ def plausible(tokens: Iterable[TokenExpiry], now: datetime) -> list[TokenExpiry]
 
 def condition(deployment: str, tokens: Iterable[TokenExpiry], now: datetime) -> Condition | None:
     """None while no token is near its end. True, with a sentence, when one is; false when that is urgent, or past."""
-    near = sorted((one for one in tokens if one.told_from <= now), key=lambda one: one.expires_at)
+    near = sorted((one for one in tokens if one.reported_from <= now), key=lambda one: one.expires_at)
     if not near:
         return None
     urgent = [one for one in near if one.urgent_from <= now]
@@ -61,7 +61,7 @@ def condition(deployment: str, tokens: Iterable[TokenExpiry], now: datetime) -> 
         _sentence(first, len(near) - 1, now),
         f"`tradewind --deployment {deployment} tokens rotate {shlex.quote(first.name)} --expires-in-days 90`, and give its agents the new "
         "value. Delete a token that no agent uses any more.",
-        since=min(one.urgent_from for one in urgent) if urgent else first.told_from,
+        since=min(one.urgent_from for one in urgent) if urgent else first.reported_from,
     )
 
 

@@ -145,7 +145,7 @@ class Observing:
             document,
             ConditionType.CONFIG_APPLIED,
             "Drifted",
-            f"The Helm release has the revision {newest}, and the platform has applied {applied}: somebody else has changed it.",
+            f"The Helm release has the revision {newest}, and the platform has applied {applied}: it was changed outside the platform.",
             f"Compare with `helm --namespace {namespace} get values {document.slug}`; the next change by the platform "
             "replaces it.",
         )

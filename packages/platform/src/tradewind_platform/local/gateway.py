@@ -150,7 +150,7 @@ class Gateway:
         except StepFailed as error:
             self._not_before = time.monotonic() + _RENEW_AGAIN
             log.warning(
-                "the gateway goes on with the certificate before: %s",
+                "the gateway cannot read its new certificate and keeps the old one: %s",
                 error,
                 extra={"action": "certificate_not_read"},
             )

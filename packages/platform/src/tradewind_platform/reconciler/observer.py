@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _FRESH: Final = timedelta(seconds=2)
 """So old may be what was read of a Deployment when it is observed."""
 
-Keeper = Driver | RemoteObserver
+ObservingDriver = Driver | RemoteObserver
 """Keeps and observes Deployments of a cluster."""
 
 
@@ -69,7 +69,7 @@ class Observer:
                 if self.leads():
                     self.work()
             except Exception:
-                log.exception("observing failed", extra={"action": "observing_failed"})
+                log.exception("the Deployments were not observed", extra={"action": "observing_failed"})
 
     def work(self) -> None:
         """One round."""
@@ -87,14 +87,14 @@ class Observer:
 
     def observe_all(self) -> None:
         """Keep and observe each Deployment that shall run and that no operation works on."""
-        for one, keeper in self._running():
+        for one, driver in self._running():
             id = one.document.id
             if not self.claims.take(id):
                 continue
             try:
                 # What an operation has done since the Deployment was read counts, and not what was read.
                 if id not in self._worked_on:
-                    self._observe(one, keeper)
+                    self._observe(one, driver)
             finally:
                 self.claims.give_back(id)
 
@@ -104,13 +104,13 @@ class Observer:
         if timetable.begin_what_is_due(self.store, self.ring, self.offered, self.clock()):
             self.has_begun()
 
-    def _running(self) -> Iterator[tuple[Running, Keeper]]:
+    def _running(self) -> Iterator[tuple[Running, ObservingDriver]]:
         """Those that run, each with what keeps it. Read at once, and again where observing takes long: what was read is never much
         older than a look at one of them."""
         seen: set[UUID] = set()
         while not self.stopping.is_set() and (not seen or self.leads()):
             self._worked_on.clear()
-            found, keepers = self._deployments.read(), dict[UUID, Keeper]()
+            found, drivers = self._deployments.read(), dict[UUID, ObservingDriver]()
             read_at = self.clock()  # not before: where reading takes long, nothing would ever be fresh
             for one in found:
                 if one.document.id in seen:
@@ -118,27 +118,27 @@ class Observer:
                 if self.stopping.is_set() or self.clock() - read_at > _FRESH:
                     break
                 seen.add(one.document.id)
-                if one.cluster.id not in keepers:
-                    keepers[one.cluster.id] = self._keeper(one)
-                yield one, keepers[one.cluster.id]
+                if one.cluster.id not in drivers:
+                    drivers[one.cluster.id] = self._observing_driver(one)
+                yield one, drivers[one.cluster.id]
             else:
                 return
 
-    def _keeper(self, one: Running) -> Keeper:
+    def _observing_driver(self, one: Running) -> ObservingDriver:
         driver = self.driver_of(one.cluster, has_controller=one.has_controller)
         if not isinstance(driver, remote.RemoteDriver):
             return driver
         with self.store.reading_all() as db:
             return RemoteObserver.read(db, driver, self._deployments.digest_of)
 
-    def _observe(self, one: Running, keeper: Keeper) -> None:
+    def _observe(self, one: Running, driver: ObservingDriver) -> None:
         document = one.document
         if one.phase is Phase.RUNNING:
             try:
-                keeper.keep(document)
+                driver.keep(document)
             except StepFailed as error:
                 log.warning("%s: %s", document.slug, error, extra={"action": "keeping_failed"})
-        observed = tuple(keeper.observe(document))
+        observed = tuple(driver.observe(document))
         if self._written.get(document.id) == observed:
             return
         self._written[document.id] = observed

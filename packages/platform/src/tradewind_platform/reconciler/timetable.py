@@ -74,7 +74,9 @@ def begin_what_is_due(store: Store, ring: KeyRing, offered: Offered, now: dateti
             raise  # the database is away from all of them
         except Exception:
             log.exception(
-                "what is due of the Deployment %s does not begin", id, extra={"action": "due_failed"}
+                "scheduled operations of the Deployment %s were not started",
+                id,
+                extra={"action": "due_failed"},
             )
     return begun
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tradewind_platform.domain.health import TOLD, Condition, ConditionType, Status
+from tradewind_platform.domain.health import REPORTED, Condition, ConditionType, Status
 from tradewind_platform.reconciler.driver import Document
 from tradewind_protocol.controllers import ObservedCondition
 from tradewind_protocol.messages import Message
@@ -47,7 +47,7 @@ def reported(conditions: Iterable[Condition]) -> tuple[ObservedCondition, ...]:
 
 def understood(conditions: Iterable[ObservedCondition]) -> list[Condition]:
     """Those whose type this version knows: a newer controller may observe more."""
-    known = {one.value for one in ConditionType if one not in TOLD}
+    known = {one.value for one in ConditionType if one not in REPORTED}
     return [
         Condition(
             ConditionType(one.type),

@@ -247,7 +247,7 @@ METRICS: Final[tuple[MetricDefinition, ...]] = (
     ),
     MetricDefinition(
         "tradewind_platform_access_timestamp_seconds",
-        "When the API server of a running Deployment knew last who has which role",
+        "When the API server of a running Deployment last received the roles of users and tokens",
         _DEPLOYMENT,
         _moments(lambda snapshot: snapshot.access_known),
     ),

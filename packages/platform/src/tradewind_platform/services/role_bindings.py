@@ -87,7 +87,7 @@ def require_another_owner(db: Session, user: UUID) -> None:
     if db.scalar(statement.limit(1)) is None:
         raise Refused(
             Code.CONFLICT,
-            "the organization would have no owner who was made one directly",
+            "the organization would have no owner with a role of their own",
             remedy="Bind organization_owner to another user first.",
         )
 

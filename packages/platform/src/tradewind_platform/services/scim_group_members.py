@@ -78,8 +78,8 @@ def _people(db: Session, wanted: Iterable[str]) -> set[UUID]:
     if unknown:
         raise Refused(
             Code.MALFORMED,
-            f"{len(unknown)} of the members are no people whom SCIM has sent, the first {unknown[0][:50]!r}",
-            remedy="Send the people first. A group in a group is not taken.",
+            f"{len(unknown)} of the members are no users that SCIM has sent; the first is {unknown[0][:50]!r}",
+            remedy="Send the users first. A group cannot be a member of a group.",
             scim_type="invalidValue",
         )
     return {known[one] for one in asked}

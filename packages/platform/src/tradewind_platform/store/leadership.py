@@ -51,7 +51,11 @@ class PostgresLeadership:
                     return True
                 return self._try()
             except SQLAlchemyError as error:
-                log.warning("no leader: %s", type(error).__name__, extra={"action": "leadership_lost"})
+                log.warning(
+                    "the database does not answer, so this process does not lead: %s",
+                    type(error).__name__,
+                    extra={"action": "leadership_lost"},
+                )
                 self._let_go()
                 return False
 

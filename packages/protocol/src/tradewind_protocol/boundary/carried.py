@@ -30,7 +30,7 @@ MEANINGS: Final = {
     WARNINGS: "Airflow's warnings about a Dag",
     REFERENCES: "where a value lies in the site's storage",
     VALUES: "a value itself",
-    EVENTS: "what a trigger told its task or asset",
+    EVENTS: "the event of a trigger for its task or asset",
     TRACEBACKS: "why a trigger failed",
     LOG_LINES: "a task's log, for a person who has it open",
     FINDINGS: "what the agent's own checks found",

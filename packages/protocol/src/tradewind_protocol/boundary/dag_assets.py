@@ -48,8 +48,8 @@ def _extra(text: Text, extra: Any, name: str) -> Any:
         return extra
     if isinstance(extra, dict) and is_notice(extra):
         return extra
-    told = text.stays(extra, "asset", name, "extra", shared=True)
-    return {TYPE: "dict", VAR: {NOTICE_KEY: told}} if TYPE in extra else {NOTICE_KEY: told}
+    notice = text.stays(extra, "asset", name, "extra", shared=True)
+    return {TYPE: "dict", VAR: {NOTICE_KEY: notice}} if TYPE in extra else {NOTICE_KEY: notice}
 
 
 def _watcher(text: Text, watcher: dict[str, Any], asset: str) -> dict[str, Any]:
@@ -117,9 +117,9 @@ def _mapped(text: Text, value: Any, *place: str) -> Any:
     texts = [None if number in references else one for number, one in enumerate(value)]
     first = next((number for number, one in enumerate(items) if one is None), None)
     if first is not None and any(one is not None for one in texts):
-        told = texts[first]
-        already = isinstance(told, str) and is_notice(told) and texts.count(None) == len(texts) - 1
-        items[first] = told if already else text.stays(texts, *place)
+        notice = texts[first]
+        already = isinstance(notice, str) and is_notice(notice) and texts.count(None) == len(texts) - 1
+        items[first] = notice if already else text.stays(texts, *place)
     return items
 
 

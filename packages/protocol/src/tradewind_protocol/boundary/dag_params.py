@@ -44,12 +44,12 @@ def _default(text: Text, value: Any, schema: dict[str, Any], *place: str) -> Any
     plain = _plain(value)
     if is_notice(plain) or _is_plain(plain, schema):
         return value
-    told = text.stays(value if plain in ("", [], {}) else plain, *place, "default")
+    notice = text.stays(value if plain in ("", [], {}) else plain, *place, "default")
     if isinstance(plain, list):
-        return [told]
+        return [notice]
     if isinstance(plain, dict):
-        return {TYPE: "dict", VAR: {NOTICE_KEY: told}}
-    return told
+        return {TYPE: "dict", VAR: {NOTICE_KEY: notice}}
+    return notice
 
 
 def _is_plain(value: Any, schema: dict[str, Any]) -> bool:

@@ -107,9 +107,9 @@ class _Declaring:
         if isinstance(called, dict):
             self._one(called, "kwargs", str(called.get("path")), (self.dag_id, *_DEADLINE))
 
-    def _one(self, holder: dict[str, Any], name: str, bound: str, place: Place) -> None:
-        if not has_seal(holder.get(name)):
-            holder[name] = sealed(self.seal, bound, place, holder.get(name) or {}, readable=True)
+    def _one(self, parent: dict[str, Any], name: str, bound: str, place: Place) -> None:
+        if not has_seal(parent.get(name)):
+            parent[name] = sealed(self.seal, bound, place, parent.get(name) or {}, readable=True)
             self.count += 1
 
 
@@ -148,25 +148,25 @@ def trigger(create: dict[str, Any], open_: Unseal) -> dict[str, Any]:
     those of a task that deferred may hold what a user typed.
     """
     classpath = str(create.get("classpath"))
-    told = {**create, "dag_data": None, "dag_run_data": None}
+    passed = {**create, "dag_data": None, "dag_run_data": None}
     try:
         arguments = json.loads(str(create.get("arguments")))
     except (ValueError, RecursionError):
         arguments = None
     if classpath == CALLBACK_TRIGGER and not has_seal(arguments):
-        return {**told, "arguments": json.dumps(_called(arguments, open_))}
+        return {**passed, "arguments": json.dumps(_called(arguments, open_))}
     try:
         found = opened(arguments, open_, classpath)
     except CannotOpen as cannot:
-        return {**told, "arguments": json.dumps(cannot_open(f"a trigger {classpath!r}", cannot))}
+        return {**passed, "arguments": json.dumps(cannot_open(f"a trigger {classpath!r}", cannot))}
     ti = create.get("ti")
     if found is None or not _declares_trigger(found, ti):
-        return {**told, "arguments": json.dumps(undeclared(f"a trigger {classpath!r}"))}
-    told["arguments"] = json.dumps(found.arguments)
+        return {**passed, "arguments": json.dumps(undeclared(f"a trigger {classpath!r}"))}
+    passed["arguments"] = json.dumps(found.arguments)
     if isinstance(ti, dict) and _starts(found.place, ti.get("dag_id"), ti.get("task_id"), "trigger_kwargs"):
-        told["dag_data"] = _with_trigger(create.get("dag_data"), ti, found.arguments)
-        told["dag_run_data"] = create.get("dag_run_data")
-    return told
+        passed["dag_data"] = _with_trigger(create.get("dag_data"), ti, found.arguments)
+        passed["dag_run_data"] = create.get("dag_run_data")
+    return passed
 
 
 def callback(called: dict[str, Any], open_: Unseal) -> dict[str, Any]:

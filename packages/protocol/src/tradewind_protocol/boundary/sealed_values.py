@@ -254,14 +254,14 @@ def _require(value: Any, kind: str, required: Kinds, *, clear: Callable[[Any], b
         )
 
 
-def _opened_extra(holder: dict[str, Any], open_: Unseal) -> Any:
-    if "source_dag_id" not in holder:
-        return _opened(holder["extra"], open_, ASSET_EXTRA, lambda place: place == (str(holder.get("name")),))
+def _opened_extra(record: dict[str, Any], open_: Unseal) -> Any:
+    if "source_dag_id" not in record:
+        return _opened(record["extra"], open_, ASSET_EXTRA, lambda place: place == (str(record.get("name")),))
     names = ("source_dag_id", "source_run_id", "source_task_id", "source_map_index")
-    asset = holder.get("asset")
+    asset = record.get("asset")
     name = asset.get("name") if isinstance(asset, dict) else None
-    source = (*(str(holder.get(each)) for each in names), str(name))
-    return _opened(holder["extra"], open_, EVENT_EXTRA, lambda place: place == source)
+    source = (*(str(record.get(each)) for each in names), str(name))
+    return _opened(record["extra"], open_, EVENT_EXTRA, lambda place: place == source)
 
 
 def _opened_xcom(

@@ -219,10 +219,10 @@ def _documented(
     left_out: dict[str, Any],
 ) -> None:
     if text.leaves(of, "doc_md") and not left_out:
-        told = doc
+        sent_doc = doc
     elif left_out and is_notice(doc):
-        told = text.left_out(left_out, None, *place)
+        sent_doc = text.left_out(left_out, None, *place)
     else:
-        told = text.left_out(left_out, doc, *place)
-    if told is not None:
-        kept["doc_md"] = told
+        sent_doc = text.left_out(left_out, doc, *place)
+    if sent_doc is not None:
+        kept["doc_md"] = sent_doc

@@ -90,14 +90,14 @@ def triggers_answer(
     """A successful answer to `POST /triggers/sync`. A trigger for which `why_not` has a reason fails with it."""
 
     def one_of(created: dict[str, Any]) -> dict[str, Any]:
-        told = declarations.trigger(created, open_)
+        passed = declarations.trigger(created, open_)
         try:
-            sealed_values.require_extras({"dag_run": told.get("dag_run_data")}, required)
-            told = sealed_values.opened_runs(told, open_, _run_of(told.get("ti")))
+            sealed_values.require_extras({"dag_run": passed.get("dag_run_data")}, required)
+            passed = sealed_values.opened_runs(passed, open_, _run_of(passed.get("ti")))
         except CannotOpen as cannot:
-            return {**told, "arguments": json.dumps({declarations.UNDECLARED: str(cannot)})}
-        why = why_not(told)
-        return {**told, "arguments": json.dumps({declarations.UNDECLARED: why})} if why else told
+            return {**passed, "arguments": json.dumps({declarations.UNDECLARED: str(cannot)})}
+        why = why_not(passed)
+        return {**passed, "arguments": json.dumps({declarations.UNDECLARED: why})} if why else passed
 
     def judged(read: dict[str, Any]) -> dict[str, Any]:
         created = read.get("create")

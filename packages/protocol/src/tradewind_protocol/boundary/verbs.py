@@ -235,12 +235,12 @@ def _declare(file: dict[str, Any], seal: Seal | None, found: _Findings) -> None:
 def _without_code(file: dict[str, Any]) -> int:
     changed = 0
     for path, text in (file.get("import_errors") or {}).items():
-        if (told := without_source(text)) != text:
-            file["import_errors"][path] = told
+        if (safe := without_source(text)) != text:
+            file["import_errors"][path] = safe
             changed += 1
     for warning in file.get("warnings") or ():
-        if (told := without_code(warning["message"])) != warning["message"]:
-            warning["message"] = told
+        if (safe := without_code(warning["message"])) != warning["message"]:
+            warning["message"] = safe
             changed += 1
     return changed
 
@@ -259,8 +259,8 @@ def _sync(
             found.carry(carried.TRACEBACKS)
             if rules.source is Policy.STRICT:
                 text = "".join(failure["traceback"])
-                if (told := without_source(text)) != text.rstrip("\n"):
-                    failure["traceback"] = told.splitlines(keepends=True)
+                if (safe := without_source(text)) != text.rstrip("\n"):
+                    failure["traceback"] = safe.splitlines(keepends=True)
                     found.changed.append("lines of code left out")
     return found
 
@@ -284,8 +284,8 @@ def _event(
     payload = event.get("payload")
     waits = events.waits(report["trigger_id"]) if events is not None else None
     if rules.source is Policy.STRICT and isinstance(payload, dict) and isinstance(payload.get("body"), str):
-        if (told := without_quoted_source(payload["body"])) != payload["body"]:
-            payload["body"] = told  # a failed callback's
+        if (safe := without_quoted_source(payload["body"])) != payload["body"]:
+            payload["body"] = safe  # a failed callback's
             found.changed.append("lines of code left out")
     if payload is not None and events is not None and events.seal.trigger_events and waits is not None:
         event["payload"] = sealed_values.trigger_event(events.seal, waits.task_instance_id, payload)

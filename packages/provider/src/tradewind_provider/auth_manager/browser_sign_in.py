@@ -73,7 +73,9 @@ def router(manager: TradewindAuthManager) -> APIRouter:
             return _signed_out(request, attempt, pages.failed(why, again=LOGIN))
         except (Refused, ValueError) as problem:
             log.warning("A sign-in failed", action="sign_in_failed", error=str(problem))
-            why = "The platform does not answer. Who is signed in stays signed in; try again in a while."
+            why = (
+                "The platform does not answer. Users who are signed in stay signed in. Try again in a while."
+            )
             return _signed_out(request, attempt, pages.failed(why, again=LOGIN, status=503))
         if user is None:
             return _signed_out(request, attempt, _no_role(manager))

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class TradewindAuthManager(BaseAuthManager[PlatformUser]):
     """People sign in on the platform; who may do what is looked up in a copy of what the platform decides.
 
-    No decision asks anyone: a platform that is away changes nothing for whoever is signed in.
+    No decision waits for the platform: while it is away, nothing changes for users who are signed in.
     """
 
     clock: Callable[[], datetime] = staticmethod(utc_now)

@@ -1,6 +1,6 @@
 """The roles of a platform's people in Airflow, and what each may do: the whole table, by value.
 
-What Airflow asks about and this table does not know is refused, whoever asks: a newer Airflow gives nobody a right by a name
+What Airflow asks about and this table does not know is refused for every user: a newer Airflow gives nobody a right by a name
 that is new.
 """
 

@@ -20,7 +20,9 @@ from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentSession
 
 _NOTED = frozenset({AgentState.HEALTHY, AgentState.DEGRADED, AgentState.UNREACHABLE})
-_TOLD_OTHERWISE = frozenset({AgentState.CORDONED.value, AgentState.DRAINING.value, AgentState.LOST.value})
+_EVENTS_OF_THEIR_OWN = frozenset(
+    {AgentState.CORDONED.value, AgentState.DRAINING.value, AgentState.LOST.value}
+)
 """That an agent is out of these and well has an event of its own: who resumed it, or that it returned."""
 
 
@@ -48,12 +50,12 @@ def notice_silence(
     """Notice agents that missed a beat, and those heard again since. Returns how many. Only time during which this
     process listened counts, as for giving an agent up."""
     silent_from = now - timedelta(seconds=beats.missed_after)
-    heard_at = func.coalesce(AgentSession.last_beat_at, AgentSession.opened_at)
+    last_beat = func.coalesce(AgentSession.last_beat_at, AgentSession.opened_at)
     unreachable = AgentSession.noted_state == AgentState.UNREACHABLE.value
     not_yet = or_(AgentSession.noted_state.is_(None), ~unreachable)
-    moved = [and_(unreachable, heard_at >= silent_from)]
+    moved = [and_(unreachable, last_beat >= silent_from)]
     if listening_since < silent_from:
-        moved.append(and_(not_yet, heard_at < silent_from))
+        moved.append(and_(not_yet, last_beat < silent_from))
     rows = db.scalars(select(AgentSession).where(AgentSession.ended_at.is_(None), or_(*moved))).all()
     for session in rows:
         _notice(db, session, agents.state_of(record_of(session), now, beats), beats, now=now)
@@ -72,7 +74,7 @@ def _notice(
     if changed(db, noticed) != 1:
         return
     session.noted_state = state.value
-    if state not in _NOTED or (before in _TOLD_OTHERWISE and state is AgentState.HEALTHY):
+    if state not in _NOTED or (before in _EVENTS_OF_THEIR_OWN and state is AgentState.HEALTHY):
         return
     audit.record(
         db,
@@ -93,7 +95,7 @@ def _notice(
 def _cause(session: AgentSession, state: AgentState, before: str | None, now: datetime) -> str:
     if state is AgentState.UNREACHABLE:
         last = session.last_beat_at or session.opened_at
-        return f"has not been heard from for {(now - last).total_seconds():.0f} s (last at {last:%Y-%m-%d %H:%M:%S} UTC)"
+        return f"has sent no poll for {(now - last).total_seconds():.0f} s (last at {last:%Y-%m-%d %H:%M:%S} UTC)"
     if state is AgentState.DEGRADED:
         return "; ".join(problems(session))[:4000]
     if before is None:
@@ -102,7 +104,7 @@ def _cause(session: AgentSession, state: AgentState, before: str | None, now: da
         return "is ready for work, and its own checks pass"
     if before == AgentState.DEGRADED.value:
         return "its own checks pass again"
-    return "is heard again, and its own checks pass"
+    return "polls again, and its own checks pass"
 
 
 def problems(session: AgentSession) -> list[str]:

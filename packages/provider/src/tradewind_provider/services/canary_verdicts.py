@@ -42,7 +42,7 @@ def of_silent(db: Session, attempt: Attempt, granted_at: datetime, now: datetime
         found = [str(one.get("message", "")) for one in session.findings or ()]
         silent = (now - (session.last_beat_at or session.opened_at)).total_seconds()
         if silent > rules.ENDED_WITHIN.total_seconds():
-            found.insert(0, f"nothing was heard of it for {silent:.0f} s")
+            found.insert(0, f"it has sent no poll for {silent:.0f} s")
         problems = "; ".join(found[:3])[:1000]
     return rules.of_silence(
         _agent_of(db, attempt), problems, created_at=attempt.created_at, granted_at=granted_at

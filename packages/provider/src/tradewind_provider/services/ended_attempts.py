@@ -30,7 +30,7 @@ _OVERLAP: Final = timedelta(seconds=60)
 _LONGEST: Final = timedelta(hours=1)
 """When there was no request for longer than this, what ended before is not counted: one look reads an hour at most."""
 
-_TOLD_OF: Final = (
+_COUNTED: Final = (
     (ProcessEnd.EXITED, "success"),
     (ProcessEnd.EXITED, "failed"),
     (ProcessEnd.KILLED, "failed"),
@@ -121,7 +121,7 @@ class EndedAttempts:
         """Have series of these queues at 0, so that a first failure is an increase."""
         for queue in queues:
             name = self._named(queue)
-            for process, state in _TOLD_OF:
+            for process, state in _COUNTED:
                 self.totals.ended.setdefault((*name, process.value, state), 0)
 
     def _add(self, one: EndedCounts) -> None:

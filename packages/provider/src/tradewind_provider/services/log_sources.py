@@ -135,12 +135,12 @@ def _source(
     )
     newest = present or session
     host = str(newest.host.get("hostname") or "")
-    heard = newest.last_beat_at or newest.opened_at
+    last_beat = newest.last_beat_at or newest.opened_at
     if present is None:
-        since = newest.ended_at or heard
+        since = newest.ended_at or last_beat
         return LogSource(newest.name, host, None, f"it has been gone since {_moment(since)}", certain)
-    if (now - heard).total_seconds() > beats.missed_after:
-        return LogSource(newest.name, host, None, f"it has not been heard since {_moment(heard)}", certain)
+    if (now - last_beat).total_seconds() > beats.missed_after:
+        return LogSource(newest.name, host, None, f"its last poll was at {_moment(last_beat)}", certain)
     return LogSource(newest.name, host, present.id, certain=certain)
 
 

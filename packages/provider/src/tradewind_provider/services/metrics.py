@@ -160,7 +160,7 @@ METRICS: Final[tuple[MetricDefinition | HistogramDefinition, ...]] = (
     ),
     MetricDefinition(
         "tradewind_plane_agents",
-        "Agents by state; those that are lost or offline for an hour",
+        "Agents by state; lost and offline agents count for an hour",
         ("state",),
         lambda snapshot: [((state.value,), float(snapshot.agents[state])) for state in AgentState],
     ),

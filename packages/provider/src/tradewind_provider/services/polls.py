@@ -163,7 +163,7 @@ def _beat(db: Session, session: AgentSession, poll: Poll, now: datetime) -> None
             action="agent_returned",
             actor=f"agent:{session.name}",
             subject=f"agent:{session.name}",
-            reason=f"heard again, {(now - session.lost_at).total_seconds():.0f} s after it was given up",
+            reason=f"polls again, {(now - session.lost_at).total_seconds():.0f} s after it was given up",
             now=now,
         )
         session.lost_at = None

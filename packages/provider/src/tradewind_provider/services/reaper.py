@@ -67,10 +67,10 @@ def _give_up(
     db: Session, session: AgentSession, settings: Settings, *, silent: datetime, now: datetime
 ) -> bool:
     """True when the agent was not given up before."""
-    heard = session.last_beat_at or session.opened_at
-    silence = (now - heard).total_seconds()
+    last_beat = session.last_beat_at or session.opened_at
+    silence = (now - last_beat).total_seconds()
     reason = (
-        f"has not been heard from for {silence:.0f} s (last at {heard:%Y-%m-%d %H:%M:%S} UTC); "
+        f"has sent no poll for {silence:.0f} s (last at {last_beat:%Y-%m-%d %H:%M:%S} UTC); "
         "its machine, its process or the network between is down"
     )
     waits = {

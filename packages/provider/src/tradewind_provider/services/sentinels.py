@@ -36,7 +36,7 @@ def report(db: Session, token: AgentToken, sent: SentinelReport, *, now: datetim
             raise Refused(
                 Code.LIMIT_REACHED,
                 f"site {token.site!r} has {MOST_OF_A_SITE} sentinels",
-                remedy="give a sentinel the same name when it restarts; those that are silent for a week are forgotten",
+                remedy="give a sentinel the same name when it restarts; a sentinel that sends no report for a week is removed",
             )
         row = SentinelRow(id=uuid4(), site=token.site, name=sent.name, first_at=now, report={})
         db.add(row)
@@ -80,7 +80,7 @@ def notice_silence(db: Session, *, listening_since: datetime, now: datetime) -> 
     ).all()
     for row in rows:
         row.lost_at = now
-        silence = f"nothing was heard of it for {(now - row.last_at).total_seconds():.0f} s"
+        silence = f"it has sent no report for {(now - row.last_at).total_seconds():.0f} s"
         _event(db, "sentinel_lost", row.name, silence, row.site, now)
     return len(rows)
 

@@ -53,7 +53,7 @@ def apply(agent: Agent, sync: wire.Sync, *, alive_since: datetime, now: datetime
     except (OperationalError, InterfaceError):
         if through == 0:
             raise
-        log.warning("The database failed; the host sends the rest again", exc_info=True)
+        log.warning("The database failed; the triggerer process sends the rest again", exc_info=True)
     return AppliedReports(through, tuple(refused))
 
 

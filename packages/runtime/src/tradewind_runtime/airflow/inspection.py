@@ -95,7 +95,7 @@ def _introduced(backend: Any) -> str:
     try:
         known_as = time_limits.within(_IDENTITY, lambda: secrets_identity.identity(backend))
     except Exception as error:
-        known_as = f"an identity that cannot be told: {secrets_failures.explain(name, error).cause}"
+        known_as = f"an unknown identity: {secrets_failures.explain(name, error).cause}"
     return f"{name} as {known_as}" if known_as else name
 
 

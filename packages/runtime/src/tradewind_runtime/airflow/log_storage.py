@@ -111,7 +111,7 @@ def hand_over_while_running(configure: Configure) -> None:
             try:
                 hand_over(self.process_log, waiting)
             except OSError as error:
-                log.warning("A running task's log is not handed over: %s", error)
+                log.warning("The log of a running task was not passed to the agent: %s", error)
 
     supervisor.ActivitySubprocess._send_heartbeat_if_needed = beating
 

@@ -184,7 +184,7 @@ def _words_of_identity(look: Callable[[], str]) -> str:
     try:
         known = time_limits.within(_IDENTITY, look)
     except Exception as error:
-        return f", as an identity that cannot be told ({site_storage.cause(error)})"
+        return f", as an unknown identity ({site_storage.cause(error)})"
     return f", as {known}" if known else ""
 
 
@@ -222,7 +222,7 @@ def _of_logs(handler: Any) -> str:
 def _aws(hook: Any) -> str:
     credentials = hook.get_session().get_credentials()
     if credentials is None:
-        return "nobody: no credentials of AWS are found"
+        return "an anonymous user: no AWS credentials were found"
     key = f"the AWS key {credentials.get_frozen_credentials().access_key[:8]}… ({credentials.method})"
     endpoint = hook.conn_config.get_service_endpoint_url("sts", sts_test_connection=True)
     if hook.conn_config.endpoint_url and endpoint is None:

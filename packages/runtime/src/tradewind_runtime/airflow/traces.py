@@ -62,7 +62,7 @@ def _start(
         provider.add_span_processor(BatchSpanProcessor(_ToAgent(send), **batches))
         trace.set_tracer_provider(provider)
     except Exception:
-        log.warning("There are no traces of %s", service, exc_info=True, extra={"action": "task_not_traced"})
+        log.warning("%s sends no traces", service, exc_info=True, extra={"action": "task_not_traced"})
 
 
 class _ToAgent(SpanExporter):

@@ -188,7 +188,7 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         worked, self.working = self.working, not 0 < threshold < silence
         if worked and not self.working:
             log.error(
-                "The triggers' event loop has been silent for %.0f s: a trigger blocks it. Others may take over",
+                "The triggers' event loop has been silent for %.0f s: a trigger blocks it. Another triggerer may take over its triggers",
                 silence,
                 extra={"action": "trigger_loop_silent"},
             )

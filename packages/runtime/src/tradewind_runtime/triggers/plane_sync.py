@@ -98,7 +98,7 @@ class PlaneSync:
             self.on_persisted(self.outbox.acknowledge(answer))
 
     def _listen(self) -> None:
-        waits = Waits("Triggers are not heard of from the plane", self._stopping)
+        waits = Waits("The plane does not answer which triggers to run", self._stopping)
         while not self._stopping.is_set():
             try:
                 answer = self._ask(self._sync((), news=True))

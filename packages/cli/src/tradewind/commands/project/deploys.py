@@ -49,7 +49,7 @@ def list_(session: Session, deployment: str | None, limit: int, offset: int) -> 
 @deploys.command()
 @click.argument("deploy", required=False, type=click.UUID)
 @deployment_option
-@click.option("--description", default="", help="Why, for the history.")
+@click.option("--description", default="", help="The reason, for the history.")
 @wait_option
 @reason_option
 @output_option

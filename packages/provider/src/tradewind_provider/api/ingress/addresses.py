@@ -164,7 +164,7 @@ class AddressCheck:
                         await problems.answer(refused)(held.scope, held.receive, held.send)
                     except Exception as error:  # the client has hung up, in one of several ways
                         log.debug(
-                            "A held request could not be told that its address is not allowed any more: %s",
+                            "A held request could not be refused after its address was taken off the list: %s",
                             type(error).__name__,
                             extra={"action": "held_request_gone"},
                         )

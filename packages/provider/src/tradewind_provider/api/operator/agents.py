@@ -22,9 +22,9 @@ def list_(
     now: Now,
     beats: Expected,
     part: Part,
-    gone: Annotated[bool, Query(description="Those that are lost or offline as well.")] = False,
+    gone: Annotated[bool, Query(description="Lost and offline agents, too.")] = False,
     state: Annotated[states.AgentState | None, Query(description="Only in this state.")] = None,
-    name: Annotated[Filter, Query(description="Only of this name, gone or not.")] = None,
+    name: Annotated[Filter, Query(description="Only agents of this name, in any state.")] = None,
 ) -> operator.Page[operator.AgentView]:
     """The newest session of every agent, by name."""
     return transactions.in_transaction(
@@ -44,7 +44,7 @@ def get(agent_id: UUID, caller: Reader, now: Now, beats: Expected) -> operator.A
 def cordon(
     agent_id: UUID, ask: operator.Reason, caller: AgentOperator, now: Now, beats: Expected
 ) -> operator.AgentView:
-    """What runs goes on. Lasts until the agent is resumed, whatever restarts in between. Idempotent; a new reason replaces the old one."""
+    """Running work continues. The cordon lasts until the agent is resumed, whatever restarts in between. Idempotent; a new reason replaces the old one."""
 
     def work(db: Session) -> operator.AgentView:
         agents.cordon(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
@@ -70,7 +70,7 @@ def drain(
 def resume(
     agent_id: UUID, ask: operator.Reason, caller: AgentOperator, now: Now, beats: Expected
 ) -> operator.AgentView:
-    """Idempotent. A draining agent cannot be resumed: it ends. Of one that is gone, the cordon it would come back with is
+    """Idempotent. A draining agent cannot be resumed: it ends. For an agent that has ended, the cordon that it would come back with is
     undone."""
 
     def work(db: Session) -> operator.AgentView:
@@ -95,7 +95,7 @@ def set_slots(
 
 @router.delete("/{agent_id}", status_code=204, summary="Forget an agent that is gone")
 def remove(agent_id: UUID, caller: AgentOperator, now: Now, reason: Why = "") -> None:
-    """Only a lost or offline agent can be removed; one that comes back is simply there again."""
+    """Only a lost or offline agent can be removed. It is listed again when it connects."""
     transactions.in_transaction(
         lambda db: agents.remove(db, agent_id, actor=caller.name, reason=reason, now=now)
     )

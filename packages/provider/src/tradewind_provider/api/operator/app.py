@@ -29,7 +29,7 @@ from tradewind_provider.api.operator import (
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": description}
     for status, description in (
-        (401, "Nobody is signed in"),
+        (401, "The caller is not signed in"),
         (403, "The user's role does not allow it"),
         (404, "There is no such thing"),
         (409, "Not in the state it is in"),

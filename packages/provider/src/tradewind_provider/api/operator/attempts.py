@@ -43,7 +43,7 @@ def list_(
 
 @router.post("/{attempt_id}/stop", status_code=202, summary="Stop an attempt")
 def stop(attempt_id: UUID, ask: operator.Reason, caller: AgentOperator, now: Now) -> operator.AttemptView:
-    """The agent is asked to stop it; Airflow's retries decide what follows. Idempotent."""
+    """The plane asks the agent to stop it, and Airflow's retries decide what follows. Idempotent."""
     return transactions.in_transaction(
         lambda db: attempts.stop(db, attempt_id, actor=caller.name, reason=ask.reason, now=now)
     )

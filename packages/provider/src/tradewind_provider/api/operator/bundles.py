@@ -24,8 +24,8 @@ def list_(caller: Reader, part: Part) -> operator.Page[operator.BundleView]:
 
 @router.post("/{name:path}/release", status_code=204, summary="Take a Dag bundle from its site")
 def release(name: BundleName, ask: operator.Reason, caller: SiteAdministrator, now: Now) -> None:
-    """Its Dags go stale, and the next site that claims it has it; that may be the same one again, within seconds, as
-    long as an agent of it is configured with the bundle."""
+    """Its Dags go stale, and the next site that claims it has it. That may be the same site within seconds, as long as
+    an agent of that site is configured with the bundle."""
     transactions.in_transaction(
         lambda db: bundles.release(db, name, actor=caller.name, reason=ask.reason, now=now)
     )

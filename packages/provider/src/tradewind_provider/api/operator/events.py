@@ -26,7 +26,7 @@ def list_(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> operator.Page[operator.EventView]:
-    """Who changed what, when and why; the newest first."""
+    """Each change with its user or agent, time and reason; the newest first."""
     for name, moment in (("since", since), ("until", until)):
         if moment is not None and moment.tzinfo is None:
             raise errors.Refused(

@@ -26,7 +26,7 @@ async def _http(request: Request, problem: Exception) -> JSONResponse:
     if problem.status_code == 401:
         expired = "expired" in text.lower()
         code = Code.TOKEN_EXPIRED if expired else Code.TOKEN_MISSING
-        message = "the sign-in has expired" if expired else "nobody is signed in"
+        message = "the sign-in has expired" if expired else "you are not signed in"
         # 401 whatever the code: on it, a client that can ask for a password signs in again
         return problems.response(Refusal(error=code, message=message, remedy=_REMEDY), 401)
     if problem.status_code == 403:

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/recipes", tags=["Recipes"])
 @router.post("", summary="Get the commands that start an agent")
 def make(ask: operator.AskRecipes, caller: Reader) -> operator.Recipes:
     """For a host, systemd, a container, Helm and Kubernetes, in the versions of this plane. Changes nothing. Agents get the
-    address of [tradewind] agent_url; if it is not set, that of `plane_url`. What cannot work is answered with the field and what is wrong with it."""
+    address of [tradewind] agent_url; if it is not set, that of `plane_url`. For values that cannot work, the answer names the field and what is wrong with it."""
     wanted = recipes.RecipeRequest(
         plane_url=settings.current().agent_url or ask.plane_url.rstrip("/"),
         name=ask.name,

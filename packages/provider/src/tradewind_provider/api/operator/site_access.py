@@ -17,7 +17,7 @@ router = APIRouter(prefix="/site-access", tags=["Site access"])
 
 @router.get("", summary="List site access")
 def list_(caller: SiteAccessReader, part: Part) -> operator.Page[operator.SiteGrantView]:
-    """Every grant, by site. What no grant allows, no site may do with Dags of another."""
+    """Every grant, by site. A site may do with another site's Dags only what a grant allows."""
     return transactions.in_transaction(lambda db: site_access.page(db, part))
 
 

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/tokens", tags=["Agent tokens"])
 
 @router.post("", status_code=201, summary="Make an agent token")
 def create(ask: operator.NewToken, caller: TokenMaker, now: Now) -> operator.TokenCreated:
-    """The answer is the only one that carries the token's value; it is kept as a hash."""
+    """Only this answer carries the token's value. The plane keeps its hash."""
     limit = settings.current().tokens_limit
     return transactions.in_transaction(
         lambda db: tokens.create(db, ask, actor=caller.name, now=now, limit=limit)
@@ -38,7 +38,7 @@ def create(ask: operator.NewToken, caller: TokenMaker, now: Now) -> operator.Tok
 def rotate(
     token_id: UUID, ask: operator.RotateToken, caller: TokenRotator, now: Now
 ) -> operator.TokenCreated:
-    """The answer is the only one that carries the new value. The old one stays good for `overlap_hours`; agents whose
+    """Only this answer carries the new value. The old one stays good for `overlap_hours`; agents whose
     token file is replaced meanwhile go on without losing a heartbeat. Not idempotent: each call makes a new value."""
     return transactions.in_transaction(
         lambda db: tokens.rotate(db, token_id, ask, actor=caller.name, now=now)
@@ -52,7 +52,7 @@ def list_(
     part: Part,
     name: Annotated[Filter, Query(description="Only of this name.")] = None,
 ) -> operator.Page[operator.TokenView]:
-    """Those that are not deleted, by name; never their values."""
+    """Tokens that are not deleted, by name and without their values."""
     return transactions.in_transaction(lambda db: tokens.page(db, part, now=now, name=name))
 
 

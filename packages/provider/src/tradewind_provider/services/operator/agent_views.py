@@ -187,7 +187,7 @@ def state_of(session: AgentSession, now: datetime, beats: HeartbeatLimits) -> tu
         return state, session.ended_reason or ""
     if state in (AgentState.LOST, AgentState.UNREACHABLE):
         silent = (now - (session.last_beat_at or session.opened_at)).total_seconds()
-        return state, f"not heard from for {silent:.0f} s"
+        return state, f"no poll for {silent:.0f} s"
     if state is AgentState.DRAINING:
         return state, _asked(session.draining_by, session.draining_reason)
     if state is AgentState.CORDONED:

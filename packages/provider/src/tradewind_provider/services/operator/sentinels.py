@@ -91,7 +91,7 @@ def _findings(row: SentinelRow, now: datetime) -> tuple[operator.SentinelFinding
             check="sentinel_lost",
             subject=row.name,
             cause="the sentinel is silent: its other findings may be out of date",
-            evidence=f"nothing was heard of it for {(now - row.last_at).total_seconds():.0f} s",
+            evidence=f"it has sent no report for {(now - row.last_at).total_seconds():.0f} s",
             remedy="See whether its process runs and reaches the plane; its log says which",
             since=row.last_at,
         )
