@@ -179,6 +179,20 @@ def test_a_step_that_another_process_does_is_handed_out_again_once_its_lease_is_
     assert next_one.step == FakeDriver().steps(Kind.CREATE)[1]
 
 
+def test_what_a_controller_reports_is_stored_with_whatever_characters_a_program_printed(
+    reconciled: Reconciled, new_controller: New
+) -> None:
+    controller = new_controller()
+    reconciled.create(cluster="north")
+    reconciled.reconciler.carry_out_all()
+    (task,) = controller.platform.poll(controller._ask()).tasks
+    result = StepResult(instance=controller.instance, outcome="failed", message="migrate: \x00 in line 3")
+    controller.platform.finish(task.id, result)
+    with reconciled.platform.store.reading_all() as db:
+        (kept,) = db.scalars(select(ClusterTask).where(ClusterTask.id == task.id))
+        assert kept.message == "migrate: \ufffd in line 3"
+
+
 def test_a_process_keeps_the_step_that_it_names_in_each_poll(
     reconciled: Reconciled, new_controller: New, time: Time
 ) -> None:

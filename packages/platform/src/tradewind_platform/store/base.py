@@ -43,6 +43,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         )
 
 
+class Prose(TypeDecorator[str]):
+    """Text of any length. PostgreSQL takes no NUL in a text: what a program printed or a controller reports is not lost because
+    of one, which is stored as U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.replace("\x00", "\ufffd")
+
+
 class Base(DeclarativeBase):
     """Of every table."""
 
@@ -60,7 +71,3 @@ class Scoped:
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     organization_id: Mapped[UUID] = mapped_column(index=True)
-
-
-Prose = Text
-"""Text of any length."""
