@@ -3,20 +3,20 @@ import { useEffect, useMemo } from "react";
 import { Link, Route, Routes, useLocation } from "react-router-dom";
 
 import { HereContext, type Here } from "./data/context";
+import { mayHere, type Me } from "./data/permissions";
 import { useSource } from "./data/source";
-import { mayHere, type Me } from "./data/types";
 import { usePolled } from "./data/usePolled";
-import { AddressesPage } from "./pages/AddressesPage";
-import { AgentPage } from "./pages/AgentPage";
-import { AgentsPage } from "./pages/AgentsPage";
-import { EventsPage } from "./pages/EventsPage";
-import { QueuesPage } from "./pages/QueuesPage";
-import { RegisterPage } from "./pages/RegisterPage";
-import { SentinelPage } from "./pages/SentinelPage";
-import { SiteAccessPage } from "./pages/SiteAccessPage";
-import { TokensPage } from "./pages/TokensPage";
 import { News, SayContext, useNews } from "./parts/news";
 import { Loading, Nothing, Problem } from "./parts/states";
+import { AddressesPage } from "./pages/addresses/AddressesPage";
+import { AgentPage } from "./pages/agent/AgentPage";
+import { AgentsPage } from "./pages/AgentsPage";
+import { EventsPage } from "./pages/events/EventsPage";
+import { QueuesPage } from "./pages/QueuesPage";
+import { RegisterPage } from "./pages/register/RegisterPage";
+import { SentinelPage } from "./pages/SentinelPage";
+import { SiteAccessPage } from "./pages/SiteAccessPage";
+import { TokensPage } from "./pages/tokens/TokensPage";
 
 /** The whole page. Airflow's own router, theme and colour mode hold around it. */
 export function RemoteAgents() {

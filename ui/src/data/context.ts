@@ -1,6 +1,6 @@
 import { createContext, useContext } from "react";
 
-import { mayHere, type Me, type Part, type Permission } from "./types";
+import { mayHere, type Me, type Part, type Permission } from "./permissions";
 
 export type Here = {
   me: Me;

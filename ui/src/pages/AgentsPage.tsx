@@ -1,13 +1,18 @@
-import { Box, Button, Checkbox, Flex, HStack, Input, NativeSelect, SimpleGrid, Text } from "@chakra-ui/react";
+import { Box, Button, Flex, HStack, Input, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { useSource } from "../data/source";
-import type { Agent, AgentState, Page } from "../data/types";
+import type { Agent, AgentState } from "../data/types/agents";
+import type { Page } from "../data/types/page";
 import { usePolled } from "../data/usePolled";
 import { count, spaced } from "../data/words";
+import { AgentLink, beat, StateBadge } from "../parts/agents";
 import { DataTable, type Column } from "../parts/DataTable";
-import { AgentLink, beat, Clamped, SlotsBar, StateBadge, Tags } from "../parts/marks";
+import { CheckboxField } from "../parts/fields";
+import { FilterSelect } from "../parts/FilterSelect";
+import { SlotsBar } from "../parts/gauges";
+import { Clamped, Tags } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
 const STATES: AgentState[] = [
@@ -40,28 +45,10 @@ export function AgentsPage() {
           value={search}
           onChange={(event) => setSearch(event.target.value)}
         />
-        <NativeSelect.Root size="sm" w="11em">
-          <NativeSelect.Field
-            aria-label="State"
-            value={state}
-            onChange={(event: { target: { value: string } }) => setState(event.target.value)}
-          >
-            <option value="">Any state</option>
-            {STATES.map((each) => (
-              <option key={each}>{each}</option>
-            ))}
-          </NativeSelect.Field>
-          <NativeSelect.Indicator />
-        </NativeSelect.Root>
-        <Checkbox.Root
-          size="sm"
-          checked={gone}
-          onCheckedChange={(change: { checked: boolean | "indeterminate" }) => setGone(change.checked === true)}
-        >
-          <Checkbox.HiddenInput />
-          <Checkbox.Control />
-          <Checkbox.Label>Show lost and offline agents</Checkbox.Label>
-        </Checkbox.Root>
+        <FilterSelect label="State" all="Any state" options={STATES.map((each) => [each, each])} value={state} set={setState} />
+        <CheckboxField checked={gone} set={setGone}>
+          Show lost and offline agents
+        </CheckboxField>
       </Flex>
       <Shown polled={polled} what="agents">
         {(page) => {

@@ -1,11 +1,13 @@
 import { Alert, Box, Text } from "@chakra-ui/react";
 
-import type { Page, Queue, Throughput } from "../data/types";
+import type { Page } from "../data/types/page";
+import type { Queue, Throughput } from "../data/types/queues";
 import { usePolled } from "../data/usePolled";
 import { count, duration } from "../data/words";
-import { DataTable, type Column } from "../parts/DataTable";
 import { CanaryMark, FailedCanaries } from "../parts/canaries";
-import { SlotsBar, Sparkline, Tags } from "../parts/marks";
+import { DataTable, type Column } from "../parts/DataTable";
+import { SlotsBar, Sparkline } from "../parts/gauges";
+import { Tags } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
 /** Every queue: what waits, for how long, which agents serve it, how fast, and whether its canaries arrive. */

@@ -1,10 +1,12 @@
 import { Badge, Box, Flex, Heading, HStack, Text } from "@chakra-ui/react";
 
-import type { Page, Sentinel, SentinelFinding, WatchedAgent, WatchedGroup } from "../data/types";
+import type { Page } from "../data/types/page";
+import type { Sentinel, SentinelFinding, WatchedAgent, WatchedGroup } from "../data/types/sentinels";
 import { usePolled } from "../data/usePolled";
 import { count } from "../data/words";
+import { SentinelFindings } from "../parts/agents";
 import { DataTable, type Column } from "../parts/DataTable";
-import { SentinelFindings, Tags, When } from "../parts/marks";
+import { Tags, When } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
 /** What sentinels see of agents from outside, and what is wrong. */

@@ -1,13 +1,16 @@
-import { Button, Field, Flex, Input, NativeSelect, SimpleGrid, Text, Textarea } from "@chakra-ui/react";
+import { Button, Flex, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { useHere } from "../data/context";
 import { useSource } from "../data/source";
-import type { Page, SiteAccess, SiteGrant } from "../data/types";
+import type { Page } from "../data/types/page";
+import type { SiteAccess, SiteGrant } from "../data/types/siteAccess";
 import { usePolled } from "../data/usePolled";
 import { DataTable, type Column } from "../parts/DataTable";
 import { FormDialog, ReasonDialog, type Action } from "../parts/dialogs";
+import { ReasonField, SelectField, TextField } from "../parts/fields";
 import { When } from "../parts/marks";
+import { RowButton } from "../parts/RowButton";
 import { Nothing, Shown } from "../parts/states";
 
 const ACCESS: { value: SiteAccess; short: string; long: string }[] = [
@@ -51,15 +54,9 @@ export function SiteAccessPage() {
       quiet: true,
       cell: (grant) =>
         may("deployment.sites.update") ? (
-          <Button
-            size="xs"
-            variant="outline"
-            colorPalette="red"
-            aria-label={`Remove ${label(grant)}`}
-            onClick={() => setAction(remove(grant))}
-          >
+          <RowButton dangerous label={`Remove ${label(grant)}`} onClick={() => setAction(remove(grant))}>
             Remove
-          </Button>
+          </RowButton>
         ) : undefined,
     },
   ];
@@ -112,34 +109,33 @@ function Adding({ onClose, done }: { onClose: () => void; done: () => void }) {
       }}
     >
       <SimpleGrid columns={{ base: 1, md: 2 }} gap={3}>
-        <Field.Root required>
-          <Field.Label>Site</Field.Label>
-          <Input required maxLength={250} placeholder="reporting" value={site} onChange={(event) => setSite(event.target.value)} />
-          <Field.HelperText>Agents of this site get the access.</Field.HelperText>
-        </Field.Root>
-        <Field.Root required>
-          <Field.Label>Dags of site</Field.Label>
-          <Input required maxLength={250} placeholder="warehouse" value={other} onChange={(event) => setOther(event.target.value)} />
-          <Field.HelperText>* stands for every site and the plane.</Field.HelperText>
-        </Field.Root>
+        <TextField
+          label="Site"
+          required
+          maxLength={250}
+          placeholder="reporting"
+          help="Agents of this site get the access."
+          value={site}
+          set={setSite}
+        />
+        <TextField
+          label="Dags of site"
+          required
+          maxLength={250}
+          placeholder="warehouse"
+          help="* stands for every site and the plane."
+          value={other}
+          set={setOther}
+        />
       </SimpleGrid>
-      <Field.Root>
-        <Field.Label>Access</Field.Label>
-        <NativeSelect.Root>
-          <NativeSelect.Field value={access} onChange={(event) => setAccess(event.target.value as SiteAccess)}>
-            {ACCESS.map((each) => (
-              <option key={each.value} value={each.value}>
-                {each.long}
-              </option>
-            ))}
-          </NativeSelect.Field>
-          <NativeSelect.Indicator />
-        </NativeSelect.Root>
-      </Field.Root>
-      <Field.Root>
-        <Field.Label>Reason</Field.Label>
-        <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} />
-      </Field.Root>
+      <SelectField
+        label="Access"
+        optional
+        options={ACCESS.map((each) => [each.value, each.long] as const)}
+        value={access}
+        set={(chosen) => setAccess(chosen as SiteAccess)}
+      />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

@@ -1,7 +1,7 @@
 // How the canaries of queues went: tiny pieces of work of the plane's own, which go the way of all work.
 import { Alert, Badge, Box, Text } from "@chakra-ui/react";
 
-import type { Canary, CanaryHop, Queue } from "../data/types";
+import type { Canary, CanaryHop, Queue } from "../data/types/queues";
 import { count } from "../data/words";
 import { When } from "./marks";
 

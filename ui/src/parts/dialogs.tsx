@@ -1,8 +1,9 @@
 // Questions a person answers before something happens.
-import { Button, Checkbox, CloseButton, Dialog, Field, HStack, Input, Portal, Text, Textarea, VStack } from "@chakra-ui/react";
+import { Button, CloseButton, Dialog, Portal, Text, VStack } from "@chakra-ui/react";
 import { useState, type FormEvent, type ReactNode } from "react";
 
 import { asRefused, type Refused } from "../data/api";
+import { CheckboxField, ReasonField, TextField } from "./fields";
 import { Problem } from "./states";
 
 /** A dialog with a form in it. `onSubmit` throws Refused to keep it open with the reason shown, and returns false to keep it open. */
@@ -118,29 +119,18 @@ function Asking({ action, onClose }: { action: Action; onClose: () => void }) {
     >
       <Text>{action.explained}</Text>
       {action.number ? (
-        <Field.Root required>
-          <Field.Label>{action.number.label}</Field.Label>
-          <Input
-            type="number"
-            min={0}
-            max={action.number.most}
-            step={1}
-            required
-            value={number}
-            onChange={(event) => setNumber(event.target.value)}
-          />
-        </Field.Root>
-      ) : undefined}
-      <Field.Root>
-        <Field.Label>Reason</Field.Label>
-        <Textarea
-          rows={2}
-          maxLength={1000}
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-          placeholder="Stored with the event"
+        <TextField
+          label={action.number.label}
+          required
+          type="number"
+          min={0}
+          max={action.number.most}
+          step={1}
+          value={number}
+          set={setNumber}
         />
-      </Field.Root>
+      ) : undefined}
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }
@@ -155,21 +145,10 @@ export function ReasonAndForce(props: {
 }) {
   return (
     <>
-      <Field.Root>
-        <Field.Label>Reason</Field.Label>
-        <Textarea rows={2} maxLength={1000} value={props.reason} onChange={(event) => props.onReason(event.target.value)} />
-      </Field.Root>
-      <HStack>
-        <Checkbox.Root
-          size="sm"
-          checked={props.force}
-          onCheckedChange={(changed: { checked: boolean | "indeterminate" }) => props.onForce(changed.checked === true)}
-        >
-          <Checkbox.HiddenInput />
-          <Checkbox.Control />
-          <Checkbox.Label>{props.children}</Checkbox.Label>
-        </Checkbox.Root>
-      </HStack>
+      <ReasonField reason={props.reason} set={props.onReason} />
+      <CheckboxField checked={props.force} set={props.onForce}>
+        {props.children}
+      </CheckboxField>
     </>
   );
 }

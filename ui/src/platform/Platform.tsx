@@ -9,18 +9,18 @@ import { Loading, Nothing, Problem } from "../parts/states";
 import type { Me } from "../../generated/platform";
 import { MeContext } from "./data/permissions";
 import { ofPlatform, signInPath } from "./data/platform";
+import { Shell } from "./shell/Shell";
 import { DeploymentPage } from "./pages/deployment/DeploymentPage";
 import { DeploymentsPage } from "./pages/DeploymentsPage";
 import { HomePage } from "./pages/HomePage";
 import { MePage } from "./pages/MePage";
-import { NewDeploymentPage } from "./pages/NewDeploymentPage";
+import { NewDeploymentPage } from "./pages/newDeployment/NewDeploymentPage";
 import { OperationPage } from "./pages/OperationPage";
 import { OperationsPage } from "./pages/OperationsPage";
 import { OrganizationPage } from "./pages/organization/OrganizationPage";
 import { SignInPage } from "./pages/SignInPage";
 import { TerminalSignInPage } from "./pages/TerminalSignInPage";
 import { WelcomePage } from "./pages/WelcomePage";
-import { Shell } from "./shell/Shell";
 
 export function Platform() {
   const [news, say] = useNews();

@@ -1,11 +1,11 @@
+import { ChakraProvider } from "@chakra-ui/react";
 import createCache from "@emotion/cache";
 import { CacheProvider } from "@emotion/react";
-import { ChakraProvider } from "@chakra-ui/react";
 import { createRoot } from "react-dom/client";
 import { BrowserRouter } from "react-router-dom";
 
-import { Platform } from "./Platform";
 import { applyColourMode, chosenColourMode } from "./shell/colourMode";
+import { Platform } from "./Platform";
 import { system } from "./theme";
 
 // The policy of the page allows style elements with this response's nonce only. A browser hides the attribute from scripts

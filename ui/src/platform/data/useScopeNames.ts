@@ -1,6 +1,6 @@
+import type { Page } from "../../data/types/page";
 import { usePolled } from "../../data/usePolled";
 import type { DeploymentView, WorkspaceView } from "../../../generated/platform";
-import type { Page } from "./types";
 
 /** The scope of a role, in words: answers name it by its id. */
 export function useScopeNames(): (scope: { workspace: string | null; deployment: string | null }) => string {

@@ -1,15 +1,18 @@
-import { Button, Checkbox, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
+import { Button, Flex, Input, Text } from "@chakra-ui/react";
 import { useMemo } from "react";
 import { Link as RouterLink, useSearchParams } from "react-router-dom";
 
+import type { Page } from "../../data/types/page";
 import { usePolled } from "../../data/usePolled";
+import { CheckboxField } from "../../parts/fields";
+import { FilterSelect } from "../../parts/FilterSelect";
 import { Nothing, Shown } from "../../parts/states";
 import type { DeploymentView, ReleaseView } from "../../../generated/platform";
+import { GONE } from "../data/deployments";
 import { allowsSomewhere, useMe } from "../data/permissions";
-import type { Page } from "../data/types";
-import { PagedTable } from "../parts/PagedTable";
 import { PageTop } from "../parts/page";
-import { columnsOf, GONE } from "./deploymentColumns";
+import { PagedTable } from "../parts/PagedTable";
+import { columnsOf } from "./deploymentColumns";
 
 /** Every Deployment that the person may see. The filters stand in the address, so that a view can be kept and sent. */
 export function DeploymentsPage() {
@@ -91,17 +94,11 @@ function Filtered({ deployments }: { deployments: DeploymentView[] }) {
           value={text}
           onChange={(event) => set("q", event.target.value)}
         />
-        <Choice label="Workspace" value={workspace} options={workspaces} set={(value) => set("workspace", value)} all="All workspaces" />
-        <Choice label="Health" value={health} options={HEALTHS} set={(value) => set("health", value)} all="Any health" />
-        <Checkbox.Root
-          size="sm"
-          checked={gone}
-          onCheckedChange={(change: { checked: boolean | "indeterminate" }) => set("deleted", change.checked === true ? "yes" : "")}
-        >
-          <Checkbox.HiddenInput />
-          <Checkbox.Control />
-          <Checkbox.Label>Show deleted</Checkbox.Label>
-        </Checkbox.Root>
+        <FilterSelect label="Workspace" all="All workspaces" options={workspaces.map((each) => [each, each])} value={workspace} set={(value) => set("workspace", value)} />
+        <FilterSelect label="Health" all="Any health" options={HEALTHS.map((each) => [each, each])} value={health} set={(value) => set("health", value)} />
+        <CheckboxField checked={gone} set={(shown) => set("deleted", shown ? "yes" : "")}>
+          Show deleted
+        </CheckboxField>
         <Text color="fg.muted" fontSize="sm" aria-live="polite">
           {rows.length} of {deployments.length}
         </Text>
@@ -116,21 +113,5 @@ function Filtered({ deployments }: { deployments: DeploymentView[] }) {
         <PagedTable label="Deployments" columns={columns} rows={rows} id={(each) => each.id} />
       )}
     </>
-  );
-}
-
-export function Choice(props: { label: string; value: string; options: string[]; set: (value: string) => void; all: string }) {
-  return (
-    <NativeSelect.Root size="sm" w="auto">
-      <NativeSelect.Field aria-label={props.label} value={props.value} onChange={(event) => props.set(event.target.value)}>
-        <option value="">{props.all}</option>
-        {props.options.map((each) => (
-          <option key={each} value={each}>
-            {each}
-          </option>
-        ))}
-      </NativeSelect.Field>
-      <NativeSelect.Indicator />
-    </NativeSelect.Root>
   );
 }

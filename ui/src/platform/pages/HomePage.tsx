@@ -2,17 +2,18 @@ import { Box, Button, Flex, Link, SimpleGrid, Text, VStack } from "@chakra-ui/re
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
+import type { Page } from "../../data/types/page";
 import { usePolled } from "../../data/usePolled";
 import { count, spaced } from "../../data/words";
 import { When } from "../../parts/marks";
 import { useSay } from "../../parts/news";
 import { Nothing, Shown } from "../../parts/states";
 import type { ApiTokenView, DeploymentView, OperationView, WorkspaceView } from "../../../generated/platform";
+import { GONE } from "../data/deployments";
 import { allows, useMe } from "../data/permissions";
-import type { Page } from "../data/types";
 import { PhaseBadge, StateDot } from "../parts/marks";
 import { PageTop, Panel } from "../parts/page";
-import { DeploymentLink, GONE } from "./deploymentColumns";
+import { DeploymentLink } from "./deploymentColumns";
 import { WorkspaceForm } from "./organization/WorkspaceForm";
 
 const ORDER = ["unhealthy", "degraded", "unknown", "healthy", "asleep"];

@@ -1,8 +1,8 @@
 import { Badge, Box, Button, Heading, HStack, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import type { Page } from "../data/types";
 import { useSource } from "../../data/source";
+import type { Page } from "../../data/types/page";
 import { usePolled } from "../../data/usePolled";
 import { spaced } from "../../data/words";
 import { DataTable, type Column } from "../../parts/DataTable";
@@ -12,17 +12,17 @@ import { useSay } from "../../parts/news";
 import { Shown } from "../../parts/states";
 import type { Grant, SignInSessionView } from "../../../generated/platform";
 import { useMe } from "../data/permissions";
-import { ApiTokens } from "./organization/apiTokens";
-import { PermissionList } from "./organization/PermissionList";
-import { roleTitle } from "./organization/roles";
 import { useScopeNames } from "../data/useScopeNames";
 import { PageTop, Panel } from "../parts/page";
+import { ApiTokens } from "./organization/ApiTokens";
+import { PermissionList } from "./organization/PermissionList";
+import { roleTitle } from "./organization/roles";
 import { PasswordForm } from "./PasswordForm";
 
 /** The signed-in person: sessions, personal tokens, and what they may do. */
 export function MePage() {
   const me = useMe();
-  const [making, setMaking] = useState(false);
+  const [creating, setCreating] = useState(false);
   const [changing, setChanging] = useState(false);
   const byPassword = me.session?.method === "password" || me.break_glass;
   return (
@@ -45,11 +45,11 @@ export function MePage() {
                 </Heading>
                 <Text color="fg.muted">For your scripts and command line. A token never has more than you have at the moment.</Text>
               </Box>
-              <Button size="sm" variant="outline" onClick={() => setMaking(true)}>
+              <Button size="sm" variant="outline" onClick={() => setCreating(true)}>
                 Create personal token
               </Button>
             </HStack>
-            <ApiTokens personal making={making} onMade={() => setMaking(false)} />
+            <ApiTokens personal creating={creating} onDone={() => setCreating(false)} />
           </Box>
         )}
         <Permissions />

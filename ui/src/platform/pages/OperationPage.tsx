@@ -1,19 +1,17 @@
-import { Alert, Button, DataList, Link, VStack } from "@chakra-ui/react";
-import { useState, type ReactNode } from "react";
+import { DataList, Link, VStack } from "@chakra-ui/react";
 import { Link as RouterLink, useParams } from "react-router-dom";
 
-import { asRefused, type Refused } from "../../data/api";
 import { usePolled } from "../../data/usePolled";
 import { spaced } from "../../data/words";
 import { When } from "../../parts/marks";
-import { useSay } from "../../parts/news";
-import { Problem, Shown } from "../../parts/states";
+import { Shown } from "../../parts/states";
 import type { OperationView } from "../../../generated/platform";
-import { ofPlatform } from "../data/platform";
+import { Cancel, Cancelling } from "../parts/Cancel";
+import { Fact } from "../parts/Fact";
+import { Failed, Retry } from "../parts/failures";
 import { OperationBadge } from "../parts/marks";
 import { lasted } from "../parts/OperationsTable";
 import { PageTop, Panel } from "../parts/page";
-import { Cancel, Cancelling } from "../parts/Cancel";
 import { Preflight } from "../parts/Preflight";
 import { Steps } from "../parts/Steps";
 
@@ -63,58 +61,5 @@ export function OperationPage() {
         </>
       )}
     </Shown>
-  );
-}
-
-export function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <DataList.Item>
-      <DataList.ItemLabel minW="9em">{name}</DataList.ItemLabel>
-      <DataList.ItemValue display="block" wordBreak="break-word">
-        {children}
-      </DataList.ItemValue>
-    </DataList.Item>
-  );
-}
-
-export function Failed({ operation }: { operation: OperationView }) {
-  const cancelled = operation.cancelled_at !== null && operation.state !== "failed";
-  return operation.error ? (
-    <Alert.Root status={cancelled ? "warning" : "error"}>
-      <Alert.Indicator />
-      <Alert.Content>
-        <Alert.Title>{cancelled ? "The operation does not end as it was asked for" : `${spaced(operation.kind)} failed`}</Alert.Title>
-        <Alert.Description whiteSpace="pre-wrap" overflowWrap="anywhere">
-          {operation.error}
-        </Alert.Description>
-      </Alert.Content>
-    </Alert.Root>
-  ) : undefined;
-}
-
-/** Begins a failed operation again, at the step that failed. */
-export function Retry({ operation, done }: { operation: OperationView; done: () => void }) {
-  const say = useSay();
-  const [error, setError] = useState<Refused>();
-  if (operation.state !== "failed" || "undone" in operation.facts) {
-    return undefined; // what was undone is asked for again
-  }
-  const retry = async () => {
-    setError(undefined);
-    try {
-      await ofPlatform.call<OperationView>(`/operations/${operation.id}/retry`, { method: "POST" });
-      say(`${operation.kind} goes on`);
-      done();
-    } catch (problem) {
-      setError(asRefused(problem));
-    }
-  };
-  return (
-    <>
-      {error ? <Problem error={error} /> : undefined}
-      <Button size="sm" colorPalette="brand" onClick={() => void retry()}>
-        Try again
-      </Button>
-    </>
   );
 }

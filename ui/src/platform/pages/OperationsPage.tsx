@@ -1,7 +1,7 @@
+import type { Page } from "../../data/types/page";
 import { usePolled } from "../../data/usePolled";
 import { Nothing, Shown } from "../../parts/states";
 import type { OperationView } from "../../../generated/platform";
-import type { Page } from "../data/types";
 import { OperationsTable } from "../parts/OperationsTable";
 import { PageTop } from "../parts/page";
 

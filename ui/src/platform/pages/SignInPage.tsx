@@ -1,15 +1,16 @@
-import { Alert, Box, Button, Center, Field, Heading, Input, Separator, Text, VStack } from "@chakra-ui/react";
-import { useState, type FormEvent, type ReactNode } from "react";
+import { Alert, Box, Button, Separator, Text, VStack } from "@chakra-ui/react";
+import { useState, type FormEvent } from "react";
 import { useSearchParams } from "react-router-dom";
 
 import { asRefused, type Refused } from "../../data/api";
+import { TextField } from "../../parts/fields";
 import { Loading, Problem } from "../../parts/states";
 import type { SignIn, SignInOptions, SignInRefusal, SignInSessionView } from "../../../generated/platform";
 import { ask } from "../data/platform";
-import { useAnswer } from "../data/useAnswer";
 import { safePath } from "../data/safePath";
+import { useAnswer } from "../data/useAnswer";
+import { Frame } from "../parts/Frame";
 import { useTitle } from "../parts/page";
-import { LineIcon } from "../shell/icons";
 
 /** The ways to sign in that the platform offers: the identity provider first, name and password below it. */
 export function SignInPage() {
@@ -20,7 +21,7 @@ export function SignInPage() {
   const providers = options?.methods.filter((each) => each.kind !== "password") ?? [];
   const password = options?.methods.find((each) => each.kind === "password");
   return (
-    <Doormat title={options ? `Sign in to ${options.organization}` : "Sign in"}>
+    <Frame title={options ? `Sign in to ${options.organization}` : "Sign in"}>
       {parameters.has("signed-out") ? (
         <Alert.Root status="info">
           <Alert.Indicator />
@@ -55,7 +56,7 @@ export function SignInPage() {
         </Box>
       ) : undefined}
       {password ? <ByPassword url={password.url} next={next} quiet={providers.length > 0} /> : undefined}
-    </Doormat>
+    </Frame>
   );
 }
 
@@ -96,20 +97,8 @@ function ByPassword({ url, next, quiet }: { url: string; next: string; quiet: bo
   return (
     <form onSubmit={(event) => void send(event)}>
       <VStack align="stretch" gap={4}>
-        <Field.Root required>
-          <Field.Label>Name</Field.Label>
-          <Input required autoComplete="username" autoCapitalize="none" value={name} onChange={(event) => setName(event.target.value)} />
-        </Field.Root>
-        <Field.Root required>
-          <Field.Label>Password</Field.Label>
-          <Input
-            required
-            type="password"
-            autoComplete="current-password"
-            value={password}
-            onChange={(event) => setPassword(event.target.value)}
-          />
-        </Field.Root>
+        <TextField label="Name" required autoComplete="username" autoCapitalize="none" value={name} set={setName} />
+        <TextField label="Password" required type="password" autoComplete="current-password" value={password} set={setPassword} />
         {error ? (
           <Alert.Root status="error">
             <Alert.Indicator />
@@ -126,22 +115,5 @@ function ByPassword({ url, next, quiet }: { url: string; next: string; quiet: bo
         </Button>
       </VStack>
     </form>
-  );
-}
-
-/** The frame of the pages that need no session. */
-export function Doormat({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <Center as="main" minH="100%" p={4} bg="bg.muted">
-      <VStack align="stretch" gap={5} w="100%" maxW="26em" bg="bg.panel" borderWidth={1} borderRadius="lg" p={{ base: 5, md: 8 }} shadow="sm">
-        <Box color="brand.fg">
-          <LineIcon name="mark" size="lg" />
-        </Box>
-        <Heading as="h1" size="lg">
-          {title}
-        </Heading>
-        {children}
-      </VStack>
-    </Center>
   );
 }

@@ -7,8 +7,8 @@ import { Problem } from "../../parts/states";
 import type { TerminalSignIn, TerminalSignInDecided } from "../../../generated/platform";
 import { useMe } from "../data/permissions";
 import { ask } from "../data/platform";
+import { Frame } from "../parts/Frame";
 import { useTitle } from "../parts/page";
-import { Doormat } from "./SignInPage";
 
 /** A program of this computer asks to be signed in, by `tradewind login`. Any program can ask: the person decides. */
 export function TerminalSignInPage() {
@@ -37,7 +37,7 @@ export function TerminalSignInPage() {
     }
   };
   return (
-    <Doormat title="Sign in a terminal">
+    <Frame title="Sign in a terminal">
       <Text>
         A program on this computer{machine ? ` (${machine})` : ""} asks to act as <b>{me.name}</b> in {me.organization}, with all that you may do, for 12 hours.
       </Text>
@@ -57,6 +57,6 @@ export function TerminalSignInPage() {
           Refuse
         </Button>
       </HStack>
-    </Doormat>
+    </Frame>
   );
 }

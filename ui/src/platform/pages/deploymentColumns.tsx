@@ -5,11 +5,10 @@ import { Link as RouterLink } from "react-router-dom";
 import type { Column } from "../../parts/DataTable";
 import { When } from "../../parts/marks";
 import type { DeploymentView, ReleaseView } from "../../../generated/platform";
+import { GONE } from "../data/deployments";
 import { referenceOf } from "../data/platform";
 import { compared } from "../data/versions";
 import { PhaseBadge, StateDot } from "../parts/marks";
-
-export const GONE = new Set(["deleted", "purging", "purge_failed", "purged"]);
 
 export function DeploymentLink({ deployment }: { deployment: DeploymentView }) {
   return (

@@ -1,9 +1,9 @@
 import { Link, Text } from "@chakra-ui/react";
 import { Link as RouterLink } from "react-router-dom";
 
+import { duration, spaced } from "../../data/words";
 import type { Column } from "../../parts/DataTable";
 import { Clamped, When } from "../../parts/marks";
-import { duration, spaced } from "../../data/words";
 import type { OperationView } from "../../../generated/platform";
 import { OperationBadge } from "./marks";
 import { PagedTable } from "./PagedTable";

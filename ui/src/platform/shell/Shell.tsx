@@ -8,8 +8,8 @@ import { useSay } from "../../parts/news";
 import type { SignedOut } from "../../../generated/platform";
 import { allowsSomewhere, useMe } from "../data/permissions";
 import { ask } from "../data/platform";
+import { LineIcon, type IconName } from "../parts/icons";
 import { chooseColourMode, chosenColourMode } from "./colourMode";
-import { LineIcon, type IconName } from "./icons";
 
 export function Shell({ children }: { children: ReactNode }) {
   const me = useMe();

@@ -5,6 +5,7 @@ import type { Column } from "../../../parts/DataTable";
 import { ReasonDialog, type Action } from "../../../parts/dialogs";
 import { When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import { ofPlatform } from "../../data/platform";
 import { Panel } from "../../parts/page";
 import { PagedTable } from "../../parts/PagedTable";
@@ -99,9 +100,9 @@ export function EntriesPanel(props: Props) {
               {isOwn(layer, each) ? "Edit" : "Override"}
             </Button>
             {isOwn(layer, each) ? (
-              <Button size="xs" variant="outline" colorPalette="red" aria-label={`Remove ${each.name}`} onClick={() => setAction(remove(each))}>
+              <RowButton dangerous label={`Remove ${each.name}`} onClick={() => setAction(remove(each))}>
                 Remove
-              </Button>
+              </RowButton>
             ) : undefined}
           </HStack>
         ) : undefined,

@@ -2,8 +2,7 @@ import { Alert, Field, Input, Textarea } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { FormDialog } from "../../../parts/dialogs";
-import { Reason } from "../../parts/Reason";
-import { Ticked } from "../NewDeploymentPage";
+import { CheckboxField, ReasonField } from "../../../parts/fields";
 import { hasInner, type Layer } from "./layer";
 
 /** What a person enters. `name` is fixed where an entry is edited. */
@@ -54,14 +53,14 @@ export function EntryForm(props: Props) {
         {props.from.secret && !props.isNew ? <Field.HelperText>The value that is set is not shown. Enter the new one.</Field.HelperText> : undefined}
       </Field.Root>
       {props.canBeSecret ? (
-        <Ticked checked={entered.secret} set={(secret) => set({ secret })}>
+        <CheckboxField checked={entered.secret} set={(secret) => set({ secret })}>
           Secret: nobody can read the value again
-        </Ticked>
+        </CheckboxField>
       ) : undefined}
       {hasInner(props.layer) ? (
-        <Ticked checked={entered.locked} set={(locked) => set({ locked })}>
+        <CheckboxField checked={entered.locked} set={(locked) => set({ locked })}>
           Locked: Deployments cannot set another value
-        </Ticked>
+        </CheckboxField>
       ) : undefined}
       {props.layer.word === "deployment" ? undefined : (
         <Alert.Root status="info">
@@ -69,7 +68,7 @@ export function EntryForm(props: Props) {
           <Alert.Title>Each Deployment of the {props.layer.word} has it once its own configuration is applied.</Alert.Title>
         </Alert.Root>
       )}
-      <Reason reason={reason} set={setReason} />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

@@ -1,9 +1,9 @@
 import { VStack } from "@chakra-ui/react";
 
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { Shown } from "../../../parts/states";
 import type { OptionView, VariableView } from "../../../../generated/platform";
-import type { Page } from "../../data/types";
 import { ApplyBar } from "./ApplyBar";
 import { EntriesPanel, type Entry } from "./EntriesPanel";
 import type { Layer } from "./layer";

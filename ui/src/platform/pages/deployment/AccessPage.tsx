@@ -1,20 +1,20 @@
 import { Button, Flex, SimpleGrid, Text, VStack } from "@chakra-ui/react";
 import { useState } from "react";
 
-import type { Page } from "../../data/types";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
+import { DataTable } from "../../../parts/DataTable";
+import { SelectField } from "../../../parts/fields";
+import { When } from "../../../parts/marks";
 import { Shown } from "../../../parts/states";
 import type { ApiTokenView, DeploymentView, RoleBindingView, UserView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { useScopeNames } from "../../data/useScopeNames";
 import { Panel } from "../../parts/page";
-import { Select } from "../../parts/Select";
-import { DataTable } from "../../../parts/DataTable";
-import { When } from "../../../parts/marks";
-import { roleTitle } from "../organization/roles";
-import { BindForm, Bindings } from "../organization/roleBindings";
 import { Explanation } from "../organization/Explanation";
 import { PermissionList } from "../organization/PermissionList";
+import { BindForm, Bindings } from "../organization/roleBindings";
+import { roleTitle } from "../organization/roles";
 
 /** Who may do what in a Deployment, and why. */
 export function AccessPage({ deployment }: { deployment: DeploymentView }) {
@@ -89,7 +89,7 @@ function Why({ deployment }: { deployment: DeploymentView }) {
   return (
     <Panel title="What a user can do here, and why">
       <Flex mb={4} maxW="24em">
-        <Select
+        <SelectField
           label="User"
           value={chosen}
           set={setChosen}

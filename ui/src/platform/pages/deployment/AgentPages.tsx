@@ -4,24 +4,24 @@ import { useMemo } from "react";
 import { Route, Routes, useLocation } from "react-router-dom";
 
 import { HereContext, type Here } from "../../../data/context";
+import { mayHere, type Me } from "../../../data/permissions";
 import { SourceContext } from "../../../data/source";
-import { mayHere, type Me } from "../../../data/types";
 import { usePolled } from "../../../data/usePolled";
-import { AgentPage } from "../../../pages/AgentPage";
-import { AgentsPage } from "../../../pages/AgentsPage";
-import { EventsPage } from "../../../pages/EventsPage";
-import { QueuesPage } from "../../../pages/QueuesPage";
-import { RegisterPage } from "../../../pages/RegisterPage";
-import { SentinelPage } from "../../../pages/SentinelPage";
-import { SiteAccessPage } from "../../../pages/SiteAccessPage";
-import { TokensPage } from "../../../pages/TokensPage";
-import { AddressesPage } from "../../../pages/AddressesPage";
 import { useSay } from "../../../parts/news";
 import { Loading, Nothing, Problem } from "../../../parts/states";
+import { AddressesPage } from "../../../pages/addresses/AddressesPage";
+import { AgentPage } from "../../../pages/agent/AgentPage";
+import { AgentsPage } from "../../../pages/AgentsPage";
+import { EventsPage } from "../../../pages/events/EventsPage";
+import { QueuesPage } from "../../../pages/QueuesPage";
+import { RegisterPage } from "../../../pages/register/RegisterPage";
+import { SentinelPage } from "../../../pages/SentinelPage";
+import { SiteAccessPage } from "../../../pages/SiteAccessPage";
+import { TokensPage } from "../../../pages/tokens/TokensPage";
 import type { DeploymentView } from "../../../../generated/platform";
+import { answers } from "../../data/deployments";
 import { ofDeployment, referenceOf } from "../../data/platform";
 import { TabRow } from "../../parts/page";
-import { answers } from "./DeploymentPage";
 
 /** Why there is nothing of its Airflow to show, and what to do about it. */
 const WHY: Record<string, string> = {

@@ -1,24 +1,24 @@
-import { Alert, Badge, Button, Field, Input, Link, Text, VStack } from "@chakra-ui/react";
+import { Alert, Badge, Button, Link, Text, VStack } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { bytes } from "../../../data/words";
 import type { Column } from "../../../parts/DataTable";
 import { FormDialog } from "../../../parts/dialogs";
+import { CheckboxField, ReasonField, TextField } from "../../../parts/fields";
 import { When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type { BackupView, DeploymentView, NewBackup, OperationView, RestoreBackup } from "../../../../generated/platform";
+import { answers, type OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { ofPlatform, referenceOf } from "../../data/platform";
-import type { Page } from "../../data/types";
+import { ConfirmName } from "../../parts/ConfirmName";
 import { OperationBadge } from "../../parts/marks";
 import { Panel } from "../../parts/page";
 import { PagedTable } from "../../parts/PagedTable";
-import { Reason } from "../../parts/Reason";
-import { Ticked } from "../NewDeploymentPage";
-import { answers, type OfDeployment } from "./DeploymentPage";
 
 /** Backups of the database: made, listed, and put back. */
 export function BackupsPage({ deployment, done }: OfDeployment) {
@@ -129,11 +129,8 @@ function Make({ path, onClose, done }: Asked) {
   return (
     <FormDialog title="Create backup" open onClose={onClose} submit="Create" onSubmit={send}>
       <Text>The Deployment goes on while its database is copied.</Text>
-      <Field.Root required>
-        <Field.Label>Days to keep it</Field.Label>
-        <Input required type="number" min={1} max={3650} value={days} onChange={(event) => setDays(event.target.value)} />
-      </Field.Root>
-      <Reason reason={reason} set={setReason} />
+      <TextField label="Days to keep it" required type="number" min={1} max={3650} value={days} set={setDays} />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }
@@ -141,7 +138,6 @@ function Make({ path, onClose, done }: Asked) {
 function Restore({ path, deployment, backup, onClose, done }: Asked & { deployment: DeploymentView; backup: BackupView }) {
   const say = useSay();
   const [accepted, setAccepted] = useState(false);
-  const [typed, setTyped] = useState("");
   const [reason, setReason] = useState("");
   const send = async () => {
     const body: RestoreBackup = { accept_loss: accepted };
@@ -161,22 +157,11 @@ function Restore({ path, deployment, backup, onClose, done }: Asked & { deployme
           Runs that began since are forgotten. Where there are any, the operation stops before it changes anything and tells their number, unless you accept that here.
         </Alert.Title>
       </Alert.Root>
-      <Ticked checked={accepted} set={setAccepted}>
+      <CheckboxField checked={accepted} set={setAccepted}>
         Forget the runs that began since
-      </Ticked>
-      <Field.Root required>
-        <Field.Label>Type {deployment.name} to confirm</Field.Label>
-        <Input
-          required
-          autoComplete="off"
-          autoCapitalize="none"
-          pattern={deployment.name}
-          title={`The name of the Deployment: ${deployment.name}`}
-          value={typed}
-          onChange={(event) => setTyped(event.target.value)}
-        />
-      </Field.Root>
-      <Reason reason={reason} set={setReason} />
+      </CheckboxField>
+      <ConfirmName name={deployment.name} />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

@@ -1,13 +1,15 @@
-import { Button, Field, Flex, Input, Text, Textarea, VStack } from "@chakra-ui/react";
+import { Button, Flex, Text, VStack } from "@chakra-ui/react";
 import { useState, type ReactNode } from "react";
 
 import { FormDialog } from "../../../parts/dialogs";
+import { ReasonField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
 import type { ChangeDeployment, DeploymentView, OperationView, PurgeDeployment } from "../../../../generated/platform";
+import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
+import { ConfirmName } from "../../parts/ConfirmName";
 import { Panel } from "../../parts/page";
-import type { OfDeployment } from "./DeploymentPage";
 
 type Act = { title: string; explained: string; submit: string; typed?: boolean; dangerous?: boolean; run: (reason: string) => Promise<void> };
 
@@ -124,29 +126,12 @@ function Row(props: { title: string; help: ReactNode; act: Act; ask: (act: Act) 
 
 /** Asks for the reason, and for the name where it cannot be undone by a click. */
 function Sure({ act, name, onClose }: { act: Act; name: string; onClose: () => void }) {
-  const [typed, setTyped] = useState("");
   const [reason, setReason] = useState("");
   return (
     <FormDialog title={act.title} open onClose={onClose} submit={act.submit} dangerous={act.dangerous ?? false} onSubmit={() => act.run(reason.trim())}>
       <Text>{act.explained}</Text>
-      {act.typed ? (
-        <Field.Root required>
-          <Field.Label>Type {name} to confirm</Field.Label>
-          <Input
-            required
-            autoComplete="off"
-            autoCapitalize="none"
-            pattern={name}
-            title={`The name of the Deployment: ${name}`}
-            value={typed}
-            onChange={(event) => setTyped(event.target.value)}
-          />
-        </Field.Root>
-      ) : undefined}
-      <Field.Root>
-        <Field.Label>Reason</Field.Label>
-        <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} placeholder="Stored in the audit trail" />
-      </Field.Root>
+      {act.typed ? <ConfirmName name={name} /> : undefined}
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

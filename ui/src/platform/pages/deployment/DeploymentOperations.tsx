@@ -1,8 +1,8 @@
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { Nothing, Shown } from "../../../parts/states";
 import type { DeploymentView, OperationView } from "../../../../generated/platform";
 import { referenceOf } from "../../data/platform";
-import type { Page } from "../../data/types";
 import { OperationsTable } from "../../parts/OperationsTable";
 
 export function DeploymentOperations({ deployment }: { deployment: DeploymentView }) {

@@ -4,11 +4,12 @@ import { Link as RouterLink, Navigate, Route, Routes, useLocation, useParams } f
 import { usePolled } from "../../../data/usePolled";
 import { Nothing, Shown } from "../../../parts/states";
 import type { DeploymentView } from "../../../../generated/platform";
+import { answers, type OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
+import { LineIcon } from "../../parts/icons";
 import { PhaseBadge, StateDot } from "../../parts/marks";
 import { PageTop, TabRow } from "../../parts/page";
-import { LineIcon } from "../../shell/icons";
 import { AccessPage } from "./AccessPage";
 import { AgentPages } from "./AgentPages";
 import { BackupsPage } from "./BackupsPage";
@@ -18,13 +19,6 @@ import { EnvironmentPage } from "./EnvironmentPage";
 import { LogsPage } from "./LogsPage";
 import { Overview } from "./Overview";
 import { SettingsPages } from "./SettingsPages";
-
-export type OfDeployment = { deployment: DeploymentView; done: () => void };
-
-const WORKS = new Set(["running", "updating", "hibernating", "failed"]);
-
-/** Whether its Airflow can be asked: it was made, and is neither asleep nor gone. */
-export const answers = (deployment: DeploymentView) => deployment.observed_revision > 0 && WORKS.has(deployment.phase);
 
 /** One Deployment, with a tab for each side of it. */
 export function DeploymentPage() {

@@ -1,22 +1,22 @@
-import { Badge, Button, Code, Field, HStack, Input, Link, Text } from "@chakra-ui/react";
+import { Badge, Button, Code, HStack, Link, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import type { Column } from "../../../parts/DataTable";
 import { FormDialog } from "../../../parts/dialogs";
+import { ReasonField, TextField } from "../../../parts/fields";
 import { When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type { DeployView, OperationView, RollBack } from "../../../../generated/platform";
+import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { ofPlatform, referenceOf } from "../../data/platform";
-import type { Page } from "../../data/types";
 import { OperationBadge } from "../../parts/marks";
 import { Panel } from "../../parts/page";
 import { PagedTable } from "../../parts/PagedTable";
-import { Reason } from "../../parts/Reason";
-import type { OfDeployment } from "./DeploymentPage";
 
 /** What was deployed to the plane of a Deployment, and back to it. */
 export function DeploysPage({ deployment, done }: OfDeployment) {
@@ -133,11 +133,8 @@ function Back({ path, deploy, onClose, done }: { path: string; deploy: DeployVie
         The Deployment gets the code that it had <When at={deploy.created_at} />. It is restarted, the API server first. This is refused when its database has other
         migrations by now.
       </Text>
-      <Field.Root>
-        <Field.Label>Description</Field.Label>
-        <Input maxLength={500} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </Field.Root>
-      <Reason reason={reason} set={setReason} />
+      <TextField label="Description" maxLength={500} value={description} set={setDescription} />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

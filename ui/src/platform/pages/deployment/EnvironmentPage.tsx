@@ -1,8 +1,8 @@
+import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
 import type { Layer } from "../configuration/layer";
 import { LayerPanels } from "../configuration/LayerPanels";
-import type { OfDeployment } from "./DeploymentPage";
 
 /** Environment variables and options of a Deployment, with those of its workspace and its cluster that count there. */
 export function EnvironmentPage({ deployment, done }: OfDeployment) {

@@ -1,19 +1,20 @@
-import { Alert, Box, Button, Field, HStack, Input, Text, Textarea, VStack } from "@chakra-ui/react";
+import { Alert, Box, Button, Field, HStack, Input, Text, VStack } from "@chakra-ui/react";
 import { useState, type FormEvent } from "react";
 
 import { asRefused, type Refused } from "../../../data/api";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
+import { DescriptionField, ReasonField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
 import { Problem } from "../../../parts/states";
 import type { ChangeDeployment, DeploymentView, WorkspaceClusterView } from "../../../../generated/platform";
-import { allows, useMe } from "../../data/permissions";
+import type { OfDeployment } from "../../data/deployments";
 import { linesOf } from "../../data/lines";
+import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
-import type { Page } from "../../data/types";
-import { ContactsField } from "../ContactsField";
-import { PolicyField } from "../NewDeploymentPage";
-import { SizeField } from "../SizeField";
-import type { OfDeployment } from "./DeploymentPage";
+import { ContactsField } from "../../parts/ContactsField";
+import { PolicyField } from "../../parts/PolicyField";
+import { SizeField } from "../../parts/SizeField";
 
 type Edited = { description: string; contact_emails: string; policy: string; size: string };
 const NAMES: Record<keyof Edited, string> = { description: "Description", contact_emails: "Contact e-mails", policy: "Data policy", size: "Size" };
@@ -86,15 +87,7 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
             <Input readOnly value={deployment.name} />
             <Field.HelperText>A name cannot be changed: it is in addresses and commands.</Field.HelperText>
           </Field.Root>
-          <Field.Root>
-            <Field.Label>Description</Field.Label>
-            <Textarea
-              rows={3}
-              maxLength={1000}
-              value={wanted.description}
-              onChange={(event) => setWanted({ ...wanted, description: event.target.value })}
-            />
-          </Field.Root>
+          <DescriptionField description={wanted.description} set={(description) => setWanted({ ...wanted, description })} />
           <ContactsField text={wanted.contact_emails} set={(contact_emails) => setWanted({ ...wanted, contact_emails })} />
           <PolicyField value={wanted.policy} set={(policy) => setWanted({ ...wanted, policy })} />
           <SizeField sizes={sizes} size={wanted.size} set={(size) => setWanted({ ...wanted, size })} />
@@ -105,10 +98,7 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
             </Alert.Root>
           ) : undefined}
           {changed.length ? (
-            <Field.Root>
-              <Field.Label>Reason</Field.Label>
-              <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} placeholder="Stored in the audit trail" />
-            </Field.Root>
+            <ReasonField reason={reason} set={setReason} />
           ) : undefined}
           {newer ? (
             <Conflict

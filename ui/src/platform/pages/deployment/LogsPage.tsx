@@ -2,12 +2,12 @@ import { Button, Code, Stack, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { usePolled } from "../../../data/usePolled";
+import { SelectField } from "../../../parts/fields";
 import { When } from "../../../parts/marks";
 import { Shown } from "../../../parts/states";
 import type { ComponentLogView, DeploymentView } from "../../../../generated/platform";
 import { referenceOf } from "../../data/platform";
 import { Panel } from "../../parts/page";
-import { Select } from "../../parts/Select";
 
 const COMPONENTS = [
   ["api-server", "API server"],
@@ -28,8 +28,8 @@ export function LogsPage({ deployment }: { deployment: DeploymentView }) {
   return (
     <Panel title="Logs">
       <Stack direction={{ base: "column", sm: "row" }} align={{ sm: "flex-end" }} gap={3} mb={4} maxW="40em">
-        <Select label="Component" value={component} set={setComponent} options={[...COMPONENTS]} />
-        <Select label="Last lines" value={lines} set={setLines} options={[...LENGTHS]} />
+        <SelectField label="Component" value={component} set={setComponent} options={[...COMPONENTS]} />
+        <SelectField label="Last lines" value={lines} set={setLines} options={[...LENGTHS]} />
         <Button variant="outline" onClick={polled.refresh}>
           Refresh
         </Button>

@@ -1,16 +1,17 @@
-import { Button, Field, Flex, NativeSelect, Text, Textarea } from "@chakra-ui/react";
+import { Button, Flex, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { FormDialog } from "../../../parts/dialogs";
+import { ReasonField, SelectField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
 import type { DeploymentView, MoveDeployment, WorkspaceView } from "../../../../generated/platform";
+import { GONE } from "../../data/deployments";
+import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
-import type { Page } from "../../data/types";
 import { Panel } from "../../parts/page";
-import { GONE } from "../deploymentColumns";
-import type { OfDeployment } from "./DeploymentPage";
 
 /** Shown to those who may give the Deployment away, where there is another workspace in which they may create one. */
 export function MoveToWorkspace({ deployment, done }: OfDeployment) {
@@ -62,23 +63,8 @@ function Moving({ deployment, done, others, onClose }: OfDeployment & { others: 
         Roles and API tokens of {deployment.workspace_name} end on it at once, and those of the new workspace begin. Roles on the Deployment itself stay.
         Nothing is restarted: settings of the new workspace count once they are applied.
       </Text>
-      <Field.Root required>
-        <Field.Label>New workspace</Field.Label>
-        <NativeSelect.Root>
-          <NativeSelect.Field value={wanted} onChange={(event) => setWanted(event.target.value)}>
-            {others.map((each) => (
-              <option key={each.id} value={each.id}>
-                {each.name}
-              </option>
-            ))}
-          </NativeSelect.Field>
-          <NativeSelect.Indicator />
-        </NativeSelect.Root>
-      </Field.Root>
-      <Field.Root>
-        <Field.Label>Reason</Field.Label>
-        <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} placeholder="Stored in the audit trail" />
-      </Field.Root>
+      <SelectField label="New workspace" options={others.map((each) => [each.id, each.name])} value={wanted} set={setWanted} />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

@@ -2,15 +2,15 @@ import { Text, VStack } from "@chakra-ui/react";
 import { Route, Routes, useLocation } from "react-router-dom";
 
 import { Nothing } from "../../../parts/states";
+import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
 import { TabRow } from "../../parts/page";
+import { HibernationPage } from "../hibernation/HibernationPage";
 import { MaintenancePage } from "../maintenance/MaintenancePage";
 import { AgentPages } from "./AgentPages";
 import { DangerPage } from "./DangerPage";
-import type { OfDeployment } from "./DeploymentPage";
 import { GeneralPage } from "./GeneralPage";
-import { HibernationPage } from "./HibernationPage";
 import { MoveToWorkspace } from "./MoveToWorkspace";
 import { VersionPage } from "./VersionPage";
 

@@ -1,24 +1,23 @@
 import { Alert, Button, HStack, Text, VStack } from "@chakra-ui/react";
 import { useState } from "react";
 
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
+import { ReasonField, SelectField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type { DeploymentView, MaintenanceView, OperationView, ReleaseView, Upgrade } from "../../../../generated/platform";
+import { answers, type OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { ofPlatform, referenceOf } from "../../data/platform";
-import type { Page } from "../../data/types";
 import { compared } from "../../data/versions";
+import { Failed } from "../../parts/failures";
 import { OperationBadge } from "../../parts/marks";
 import { Panel } from "../../parts/page";
 import { Preflight } from "../../parts/Preflight";
-import { Reason } from "../../parts/Reason";
-import { Select } from "../../parts/Select";
 import { Steps } from "../../parts/Steps";
 import { BeginsNow } from "../maintenance/BeginsNow";
-import { Failed } from "../OperationPage";
-import { answers, type OfDeployment } from "./DeploymentPage";
 
 /** The version of Airflow, and the way to a newer one: first a look that changes nothing, then the upgrade. */
 export function VersionPage({ deployment, done }: OfDeployment) {
@@ -74,7 +73,7 @@ function Versions({ deployment, done, releases }: OfDeployment & { releases: Rel
         </Text>
         {mayChange && offered.length > 0 ? (
           <HStack gap={3} mt={3} align="flex-end" wrap="wrap">
-            <Select
+            <SelectField
               label="Upgrade to"
               value={version}
               set={setVersion}
@@ -118,7 +117,7 @@ function AskUpgrade({ version, maintenance, run, onClose }: Asked) {
         first. When a step fails before the new version serves, the backup is put back.
       </Text>
       {maintenance ? <BeginsNow found={maintenance} /> : undefined}
-      <Reason reason={reason} set={setReason} />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

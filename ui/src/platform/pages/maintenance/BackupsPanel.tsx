@@ -3,7 +3,7 @@ import { Link as RouterLink } from "react-router-dom";
 
 import { count } from "../../../data/words";
 import { referenceOf } from "../../data/platform";
-import type { OfMaintenance } from "./MaintenancePage";
+import type { OfMaintenance } from "./maintenance";
 import type { Work } from "./RecurringForm";
 import { RecurringPanel } from "./RecurringPanel";
 

@@ -1,7 +1,7 @@
 import { Alert } from "@chakra-ui/react";
 
 import type { MaintenanceView } from "../../../../generated/platform";
-import { opens } from "./WindowsPanel";
+import { opens } from "./maintenance";
 
 /** Outside of the maintenance windows: when the next one opens, and that it begins even so. Nothing while one is open. */
 export function BeginsNow({ found }: { found: MaintenanceView }) {

@@ -1,16 +1,16 @@
-import { Alert, Button, Field, Input, Text } from "@chakra-ui/react";
+import { Alert, Button, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { count } from "../../../data/words";
 import { FormDialog } from "../../../parts/dialogs";
-import { useSay } from "../../../parts/news";
+import { ReasonField, TextField } from "../../../parts/fields";
 import { Tags } from "../../../parts/marks";
+import { useSay } from "../../../parts/news";
 import type { CleanUp, OperationView } from "../../../../generated/platform";
 import { ofPlatform } from "../../data/platform";
-import { Reason } from "../../parts/Reason";
-import { Fact } from "../OperationPage";
+import { Fact } from "../../parts/Fact";
 import { BeginsNow } from "./BeginsNow";
-import { isFree, type OfMaintenance } from "./MaintenancePage";
+import { isFree, type OfMaintenance } from "./maintenance";
 import type { Work } from "./RecurringForm";
 import { RecurringPanel } from "./RecurringPanel";
 
@@ -85,16 +85,13 @@ function AskCleanUp({ deployment, found, path, onClose, done }: OfMaintenance & 
   };
   return (
     <FormDialog title={`Clean up the database of ${deployment.name}`} open onClose={onClose} submit={found.is_open ? "Clean up" : "Clean up now"} dangerous onSubmit={send}>
-      <Field.Root required>
-        <Field.Label>{WORK.keeps}</Field.Label>
-        <Input required type="number" min={1} max={3650} value={days} onChange={(event) => setDays(event.target.value)} />
-      </Field.Root>
+      <TextField label={WORK.keeps} required type="number" min={1} max={3650} value={days} set={setDays} />
       <Alert.Root status="warning">
         <Alert.Indicator />
         <Alert.Title>Older rows are deleted, and nothing but a backup brings them back.</Alert.Title>
       </Alert.Root>
       <BeginsNow found={found} />
-      <Reason reason={reason} set={setReason} />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
 }

@@ -1,15 +1,15 @@
-import { Button, Field, Input, Text } from "@chakra-ui/react";
+import { Button, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { FormDialog } from "../../../parts/dialogs";
+import { ReasonField, TextField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
 import type { MaintenanceView } from "../../../../generated/platform";
 import { errorOf } from "../../data/fieldErrors";
 import { Conflict } from "../../parts/Conflict";
 import { Panel } from "../../parts/page";
-import { Reason } from "../../parts/Reason";
 import { useChanging } from "./changes";
-import type { OfMaintenance } from "./MaintenancePage";
+import type { OfMaintenance } from "./maintenance";
 
 /** Whether upgrades begin by themselves. */
 export function FollowPanel({ deployment, found, path, mayChange, done }: OfMaintenance) {
@@ -56,13 +56,15 @@ function Follow({ version, found, path, onClose, done }: Asked) {
   };
   return (
     <FormDialog title="Follow a minor of Airflow" open onClose={onClose} submit="Save" onSubmit={send}>
-      <Field.Root invalid={errorOf(error, "follows") !== undefined}>
-        <Field.Label>Minor</Field.Label>
-        <Input value={minor} onChange={(event) => setMinor(event.target.value)} placeholder="3.3" />
-        <Field.ErrorText>{errorOf(error, "follows")}</Field.ErrorText>
-        <Field.HelperText>Its newest stable release is upgraded to, with a backup before. Empty: upgrades begin only when somebody asks.</Field.HelperText>
-      </Field.Root>
-      <Reason reason={reason} set={setReason} />
+      <TextField
+        label="Minor"
+        placeholder="3.3"
+        help="Its newest stable release is upgraded to, with a backup before. Empty: upgrades begin only when somebody asks."
+        problem={errorOf(error, "follows")}
+        value={minor}
+        set={setMinor}
+      />
+      <ReasonField reason={reason} set={setReason} />
       {newer ? <Conflict of="maintenance" what="It follows" now={newer.follows || "none"} submit="Save" /> : undefined}
     </FormDialog>
   );

@@ -4,21 +4,13 @@ import { useState } from "react";
 import { usePolled } from "../../../data/usePolled";
 import { Shown } from "../../../parts/states";
 import type { MaintenanceView } from "../../../../generated/platform";
+import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
-import { answers, type OfDeployment } from "../deployment/DeploymentPage";
 import { BackupsPanel } from "./BackupsPanel";
 import { CleanUpPanel } from "./CleanUpPanel";
 import { FollowPanel } from "./FollowPanel";
 import { WindowsPanel } from "./WindowsPanel";
-
-export type OfMaintenance = {
-  deployment: OfDeployment["deployment"];
-  found: MaintenanceView;
-  path: string; // of the Deployment, in the API
-  mayChange: boolean;
-  done: (saved?: MaintenanceView) => void;
-};
 
 /** When the platform works on a Deployment by itself: windows, clean-ups and backups. */
 export function MaintenancePage({ deployment, done }: OfDeployment) {
@@ -52,6 +44,3 @@ export function MaintenancePage({ deployment, done }: OfDeployment) {
     </Shown>
   );
 }
-
-/** Whether an operation of its database can begin now. */
-export const isFree = (deployment: OfDeployment["deployment"]) => deployment.operation === null && answers(deployment);

@@ -1,13 +1,13 @@
-import { Field, Input, Text } from "@chakra-ui/react";
+import { Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { FormDialog } from "../../../parts/dialogs";
+import { ReasonField, TextField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
 import type { MaintenanceView, RecurringWork, RecurringWorkView } from "../../../../generated/platform";
 import { errorOf } from "../../data/fieldErrors";
 import { Conflict } from "../../parts/Conflict";
 import { CronField } from "../../parts/CronField";
-import { Reason } from "../../parts/Reason";
 import { useChanging } from "./changes";
 
 export type Work = {
@@ -40,12 +40,17 @@ export function RecurringForm({ work, found, path, onClose, done }: Asked) {
   return (
     <FormDialog title={`Schedule of ${work.name}`} open onClose={onClose} submit="Save" onSubmit={send}>
       <CronField label="Begins at" value={cron} set={setCron} error={errorOf(error, fields[0])} />
-      <Field.Root required invalid={errorOf(error, fields[1]) !== undefined}>
-        <Field.Label>{work.keeps}</Field.Label>
-        <Input required type="number" min={1} max={3650} value={days} onChange={(event) => setDays(event.target.value)} />
-        <Field.ErrorText>{errorOf(error, fields[1])}</Field.ErrorText>
-      </Field.Root>
-      <Reason reason={reason} set={setReason} />
+      <TextField
+        label={work.keeps}
+        required
+        type="number"
+        min={1}
+        max={3650}
+        problem={errorOf(error, fields[1])}
+        value={days}
+        set={setDays}
+      />
+      <ReasonField reason={reason} set={setReason} />
       {newer ? <Conflict of="maintenance" what={`The schedule of ${work.name} is`} now={said(newer[work.of])} submit="Save" /> : undefined}
     </FormDialog>
   );
@@ -67,7 +72,7 @@ export function TurnOff({ work, found, path, onClose, done }: Asked) {
   return (
     <FormDialog title={`Turn off the schedule of ${work.name}`} open onClose={onClose} submit="Turn off" onSubmit={send}>
       <Text>None begins by itself from now on. One that has begun goes on.</Text>
-      <Reason reason={reason} set={setReason} />
+      <ReasonField reason={reason} set={setReason} />
       {newer ? <Conflict of="maintenance" what={`The schedule of ${work.name} is`} now={said(newer[work.of])} submit="Turn off" /> : undefined}
     </FormDialog>
   );

@@ -6,10 +6,10 @@ import { ago, moment } from "../../../data/words";
 import { When } from "../../../parts/marks";
 import type { LastWork, RecurringWorkView } from "../../../../generated/platform";
 import { Cron } from "../../parts/Cron";
+import { Fact } from "../../parts/Fact";
 import { OperationBadge } from "../../parts/marks";
 import { Panel } from "../../parts/page";
-import { Fact } from "../OperationPage";
-import type { OfMaintenance } from "./MaintenancePage";
+import type { OfMaintenance } from "./maintenance";
 import { RecurringForm, TurnOff, type Work } from "./RecurringForm";
 
 type Props = Omit<OfMaintenance, "deployment"> & {

@@ -1,19 +1,20 @@
-import { Button, Field, Input, List, Text } from "@chakra-ui/react";
+import { Button, List, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import { ago, duration, moment } from "../../../data/words";
+import { duration } from "../../../data/words";
 import { DataTable, type Column } from "../../../parts/DataTable";
 import { FormDialog } from "../../../parts/dialogs";
+import { ReasonField, TextField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import type { MaintenanceView, MaintenanceWindow } from "../../../../generated/platform";
 import { errorOf } from "../../data/fieldErrors";
 import { Conflict } from "../../parts/Conflict";
 import { Cron } from "../../parts/Cron";
 import { CronField } from "../../parts/CronField";
 import { Panel } from "../../parts/page";
-import { Reason } from "../../parts/Reason";
 import { useChanging } from "./changes";
-import type { OfMaintenance } from "./MaintenancePage";
+import { opens, type OfMaintenance } from "./maintenance";
 
 /** When upgrades and clean-ups may begin. */
 export function WindowsPanel({ found, path, mayChange, done }: OfMaintenance) {
@@ -27,9 +28,9 @@ export function WindowsPanel({ found, path, mayChange, done }: OfMaintenance) {
       quiet: true,
       cell: (each) =>
         mayChange ? (
-          <Button size="xs" variant="outline" colorPalette="red" aria-label={`Remove window ${each.at + 1}`} onClick={() => setRemoved(found.windows[each.at])}>
+          <RowButton dangerous label={`Remove window ${each.at + 1}`} onClick={() => setRemoved(found.windows[each.at])}>
             Remove
-          </Button>
+          </RowButton>
         ) : undefined,
     },
   ];
@@ -61,10 +62,6 @@ export function WindowsPanel({ found, path, mayChange, done }: OfMaintenance) {
   );
 }
 
-/** Whether one is open, and when the next one opens. */
-export const opens = ({ is_open, opens_at }: MaintenanceView) =>
-  is_open ? "A window is open now." : `No window is open.${opens_at ? ` The next one opens ${ago(opens_at)} (${moment(opens_at)}).` : ""}`;
-
 const same = (one: MaintenanceWindow, other: MaintenanceWindow) => one.opens_at_cron === other.opens_at_cron && one.minutes === other.minutes;
 
 type Asked = { found: MaintenanceView; path: string; onClose: () => void; done: (saved: MaintenanceView) => void };
@@ -93,13 +90,18 @@ function AddWindow({ found, path, onClose, done }: Asked) {
   return (
     <FormDialog title="Add maintenance window" open onClose={onClose} submit="Add" onSubmit={send}>
       <CronField label="Opens at" value={cron} set={setCron} error={errorOf(error, cronField)} />
-      <Field.Root required invalid={errorOf(error, minutesField) !== undefined}>
-        <Field.Label>Minutes it is open</Field.Label>
-        <Input required type="number" min={1} max={10080} value={minutes} onChange={(event) => setMinutes(event.target.value)} />
-        <Field.ErrorText>{errorOf(error, minutesField)}</Field.ErrorText>
-        <Field.HelperText>In which an operation may begin. One that has begun is not ended with the window.</Field.HelperText>
-      </Field.Root>
-      <Reason reason={reason} set={setReason} />
+      <TextField
+        label="Minutes it is open"
+        required
+        type="number"
+        min={1}
+        max={10080}
+        help="In which an operation may begin. One that has begun is not ended with the window."
+        problem={errorOf(error, minutesField)}
+        value={minutes}
+        set={setMinutes}
+      />
+      <ReasonField reason={reason} set={setReason} />
       {newer ? <Conflict of="maintenance" what="The windows are" now={<Listed windows={newer.windows} />} submit="Add" /> : undefined}
     </FormDialog>
   );
@@ -127,7 +129,7 @@ function RemoveWindow({ found, path, removed, onClose, done }: Asked & { removed
         The window that opens <Cron expression={removed.opens_at_cron} /> is removed.{" "}
         {last ? "Without windows, upgrades and clean-ups begin at any time." : "Upgrades and clean-ups begin in the other ones."}
       </Text>
-      <Reason reason={reason} set={setReason} />
+      <ReasonField reason={reason} set={setReason} />
       {newer ? <Conflict of="maintenance" what="The windows are" now={<Listed windows={newer.windows} />} submit="Remove" /> : undefined}
     </FormDialog>
   );

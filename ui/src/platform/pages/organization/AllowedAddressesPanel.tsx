@@ -1,27 +1,20 @@
-import { Badge, Button, Field, HStack, Input, Text } from "@chakra-ui/react";
+import { HStack, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { useSource } from "../../../data/source";
 import { usePolled } from "../../../data/usePolled";
-import { DataTable, type Column } from "../../../parts/DataTable";
-import { FormDialog } from "../../../parts/dialogs";
+import { additionTo, AllowList, AllowListDialog, YourAddress, type ListChange, type Network } from "../../../parts/AllowList";
+import { ReasonField } from "../../../parts/fields";
 import { When } from "../../../parts/marks";
-import { NetworkFields } from "../../../parts/NetworkFields";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import { Shown } from "../../../parts/states";
-import type {
-  OrganizationAllowedAddresses,
-  OrganizationAllowedNetwork,
-  SetOrganizationAllowedAddresses,
-} from "../../../../generated/platform";
+import type { OrganizationAllowedAddresses, OrganizationAllowedNetwork, SetOrganizationAllowedAddresses } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch } from "../../data/platform";
 import { Panel } from "../../parts/page";
 
 const PATH = "/organization/allowed-addresses";
-
-type Listed = { network: string; description: string };
-type Change = { title: string; networks: Listed[]; asks: boolean };
 
 /** From where people and their programs may use the platform. */
 export function AllowedAddressesPanel() {
@@ -29,57 +22,26 @@ export function AllowedAddressesPanel() {
   return (
     <Panel title="Allowed addresses">
       <Shown polled={polled} what="allowed addresses">
-        {(list) => <List list={list} done={polled.refresh} />}
+        {(list) => <Networks list={list} done={polled.refresh} />}
       </Shown>
     </Panel>
   );
 }
 
-function List({ list, done }: { list: OrganizationAllowedAddresses; done: () => void }) {
+function Networks({ list, done }: { list: OrganizationAllowedAddresses; done: () => void }) {
   const me = useMe();
-  const [change, setChange] = useState<Change>();
+  const [change, setChange] = useState<ListChange>();
   const networks = list.networks.map(listed);
   const mayChange = allows(me, "organization.update");
-  const columns: Column<Listed>[] = [
-    { name: "Network", cell: (each) => <Text fontFamily="mono">{each.network}</Text> },
-    { name: "Description", cell: (each) => each.description },
-    {
-      name: "Actions",
-      quiet: true,
-      cell: (each) =>
-        mayChange ? (
-          <Button
-            size="xs"
-            variant="outline"
-            colorPalette="red"
-            aria-label={`Remove ${each.network}`}
-            onClick={() =>
-              setChange({
-                title: `Remove ${each.network}`,
-                networks: networks.filter((other) => other.network !== each.network),
-                asks: false,
-              })
-            }
-          >
-            Remove
-          </Button>
-        ) : undefined,
-    },
-  ];
   return (
     <>
       <Text mb={3}>
         {networks.length
           ? "The pages, the API, sign-in and SCIM can be used from these networks only."
           : "The pages, the API, sign-in and SCIM can be used from any address."}{" "}
-        Your address:{" "}
-        <Badge variant="outline" textTransform="none">
-          {list.your_address || "unknown"}
-        </Badge>
+        <YourAddress address={list.your_address} />
       </Text>
-      {networks.length ? (
-        <DataTable label="Allowed networks" columns={columns} rows={networks} id={(each) => each.network} />
-      ) : undefined}
+      {networks.length ? <AllowList label="Allowed networks" networks={networks} mayChange={mayChange} onChange={setChange} /> : undefined}
       {list.changed_at ? (
         <Text mt={2} color="fg.muted">
           Last changed <When at={list.changed_at} /> by {list.changed_by}
@@ -87,9 +49,7 @@ function List({ list, done }: { list: OrganizationAllowedAddresses; done: () => 
       ) : undefined}
       {mayChange ? (
         <HStack mt={3}>
-          <Button size="xs" variant="outline" onClick={() => setChange({ title: "Add network", networks, asks: true })}>
-            Add network
-          </Button>
+          <RowButton onClick={() => setChange(additionTo(networks))}>Add network</RowButton>
         </HStack>
       ) : undefined}
       {change ? <Changing list={list} change={change} onClose={() => setChange(undefined)} done={done} /> : undefined}
@@ -97,33 +57,21 @@ function List({ list, done }: { list: OrganizationAllowedAddresses; done: () => 
   );
 }
 
-function Changing({
-  list,
-  change,
-  onClose,
-  done,
-}: {
-  list: OrganizationAllowedAddresses;
-  change: Change;
-  onClose: () => void;
-  done: () => void;
-}) {
+type ChangingProps = { list: OrganizationAllowedAddresses; change: ListChange; onClose: () => void; done: () => void };
+
+function Changing({ list, change, onClose, done }: ChangingProps) {
   const say = useSay();
   const { call } = useSource();
   const [revision] = useState(list.revision); // what the person saw: a list changed meanwhile is not overwritten
-  const [network, setNetwork] = useState(change.networks.length ? "" : list.your_address);
-  const [description, setDescription] = useState("");
   const [reason, setReason] = useState("");
-  const isFirst = change.asks && change.networks.length === 0;
   return (
-    <FormDialog
-      title={change.title}
-      open
+    <AllowListDialog
+      change={change}
+      suggested={change.networks.length ? "" : list.your_address}
+      first="Any address is allowed now. After this change, only this network is. It has to have your own address."
+      last="This is the last network. Without it, any address is allowed."
       onClose={onClose}
-      submit={change.asks ? "Add" : "Remove"}
-      dangerous={!change.asks}
-      onSubmit={async () => {
-        const networks = change.asks ? [...change.networks, { network: network.trim(), description }] : change.networks;
+      save={async (networks) => {
         const body: SetOrganizationAllowedAddresses = { networks };
         const query = { reason: reason.trim() };
         await call<OrganizationAllowedAddresses>(PATH, { method: "PUT", body, query, headers: ifMatch(revision) });
@@ -131,21 +79,9 @@ function Changing({
         done();
       }}
     >
-      {change.asks ? (
-        <NetworkFields network={network} setNetwork={setNetwork} description={description} setDescription={setDescription} />
-      ) : undefined}
-      {isFirst ? (
-        <Text>Any address is allowed now. After this change, only this network is. It has to have your own address.</Text>
-      ) : undefined}
-      {!change.asks && change.networks.length === 0 ? (
-        <Text>This is the last network. Without it, any address is allowed.</Text>
-      ) : undefined}
-      <Field.Root>
-        <Field.Label>Reason</Field.Label>
-        <Input maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} />
-      </Field.Root>
-    </FormDialog>
+      <ReasonField reason={reason} set={setReason} />
+    </AllowListDialog>
   );
 }
 
-const listed = ({ network, description }: OrganizationAllowedNetwork): Listed => ({ network, description: description ?? "" });
+const listed = ({ network, description }: OrganizationAllowedNetwork): Network => ({ network, description: description ?? "" });

@@ -1,26 +1,21 @@
-import { Alert, Button, Code, Field, Input, SimpleGrid, Text } from "@chakra-ui/react";
+import { Button, SimpleGrid } from "@chakra-ui/react";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router-dom";
 
 import { useSource } from "../../../data/source";
 import { usePolled } from "../../../data/usePolled";
-import { moment } from "../../../data/words";
-import { Copyable } from "../../../parts/Copyable";
-import { DataTable } from "../../../parts/DataTable";
-import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
-import { When } from "../../../parts/marks";
+import { ReasonDialog, type Action } from "../../../parts/dialogs";
 import { useSay } from "../../../parts/news";
+import { ShownOnce } from "../../../parts/ShownOnce";
 import { Shown } from "../../../parts/states";
-import type { ChangeCluster, ClusterTokenCreated, ClusterView, RotateClusterToken } from "../../../../generated/platform";
+import type { ClusterTokenCreated, ClusterView, RotateClusterToken } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch } from "../../data/platform";
-import { PageTop, Panel } from "../../parts/page";
-import { ControllerState, InstallController } from "./clusterParts";
-import { Facts } from "./Facts";
-import { RegionField } from "./RegionField";
+import { PageTop } from "../../parts/page";
+import { ClusterDetails, ConnectionCheck, ControllerPanel, DnsRecords } from "./clusterPanels";
+import { ControllerAlerts, ControllerState, InstallController } from "./controller";
+import { EditCluster } from "./EditCluster";
 import { usePlaces } from "./scopes";
-import { ShownOnce } from "./ShownOnce";
-import { WorkspacesField } from "./WorkspacesField";
 
 /** Cluster details: what a network team and an operator need to know of a cluster. */
 export function ClusterPage() {
@@ -43,8 +38,6 @@ function Details({ cluster, refresh }: { cluster: ClusterView; refresh: () => vo
   const [action, setAction] = useState<Action>();
   const [token, setToken] = useState("");
   const mayChange = allows(me, "clusters.update");
-  const { controller } = cluster;
-  const host = new URL(cluster.agents_url).host;
 
   const rotate: Action = {
     title: `Rotate the token of cluster ${cluster.name}`,
@@ -89,7 +82,7 @@ function Details({ cluster, refresh }: { cluster: ClusterView; refresh: () => vo
             <Button size="sm" variant="outline" onClick={() => setChanging(true)}>
               Edit
             </Button>
-            {controller === null ? undefined : (
+            {cluster.controller === null ? undefined : (
               <Button size="sm" variant="outline" colorPalette="red" onClick={() => setAction(remove)}>
                 Delete
               </Button>
@@ -102,110 +95,15 @@ function Details({ cluster, refresh }: { cluster: ClusterView; refresh: () => vo
           <InstallController driver={cluster.driver} />
         </ShownOnce>
       ) : undefined}
-      {controller?.state === "lost" ? (
-        <Alert.Root status="error" mb={4}>
-          <Alert.Indicator />
-          <Alert.Title>
-            The controller has not been heard for more than a minute. Deployments go on; nothing of them is changed or observed. Look at its log in
-            the cluster.
-          </Alert.Title>
-        </Alert.Root>
-      ) : undefined}
-      {controller?.state === "never" && !token ? (
-        <Alert.Root status="info" mb={4}>
-          <Alert.Indicator />
-          <Alert.Content>
-            <Alert.Title>The controller has not connected yet</Alert.Title>
-            <Alert.Description w="100%">
-              <InstallController driver={cluster.driver} />
-            </Alert.Description>
-          </Alert.Content>
-        </Alert.Root>
-      ) : undefined}
+      <ControllerAlerts cluster={cluster} hidesInstallation={token !== ""} />
       <SimpleGrid columns={{ base: 1, xl: 2 }} gap={4} alignItems="start">
-        <Panel title="Cluster details">
-          <Facts
-            facts={[
-              ["Cluster id", <Code>{cluster.slug}</Code>],
-              ["Agents' host", <Code>{host}</Code>],
-              ["Agents' address of a Deployment", <Code wordBreak="break-all">{`${cluster.agents_url}/<slug>`}</Code>],
-              ["Airflow's address of a Deployment", <Code wordBreak="break-all">{cluster.people_url.replace("{slug}", "<slug>")}</Code>],
-              ["Driver", cluster.driver],
-              ...(cluster.region ? [["Region", cluster.region] satisfies [string, string]] : []),
-              ["Deployments", String(cluster.deployments)],
-              ["Workspaces", allowed(cluster, places.workspaces)],
-              ["Added", moment(cluster.created_at)],
-            ]}
-          />
-        </Panel>
-        <Panel title="Check the way of agents">
-          <Text mb={2}>From the network of your agents, ask the gateway:</Text>
-          <Copyable what="check command" text={cluster.check || `curl ${cluster.agents_url}/`} />
-          <Text mt={3} mb={2}>
-            The answer that is expected:
-          </Text>
-          <Code px={2} py={1}>
-            404 page not found
-          </Code>
-          <Text mt={3} color="fg.muted">
-            It comes from the gateway, so name, network and certificate are right. Any other answer comes from a proxy or another server on the way;
-            no answer means that a firewall or the name stops it.
-          </Text>
-        </Panel>
-        <Panel
-          title="Controller"
-          action={
-            mayChange && controller !== null ? (
-              <Button size="xs" variant="outline" onClick={() => setAction(rotate)}>
-                Rotate token
-              </Button>
-            ) : undefined
-          }
-        >
-          {controller === null ? (
-            <Text>The platform itself does the work of this cluster, on its own machine.</Text>
-          ) : (
-            <>
-              <Facts
-                facts={[
-                  ["State", <ControllerState cluster={cluster} />],
-                  ["Version", controller.version || "unknown"],
-                  ["Last beat", <When at={controller.last_beat_at} />],
-                  ["Token", cluster.token_prefix ? <Code>{cluster.token_prefix}…</Code> : "none"],
-                  ...Object.entries(controller.facts).map(([name, value]): [string, string] => [name, value]),
-                  ["Sizes", controller.sizes.join(", ") || "the usual one alone"],
-                ]}
-              />
-              {mayChange && cluster.token_prefix ? (
-                <Button mt={3} size="xs" variant="outline" colorPalette="red" onClick={() => setAction(revoke)}>
-                  Revoke token
-                </Button>
-              ) : undefined}
-            </>
-          )}
-        </Panel>
-        <Panel title="DNS records">
-          {cluster.dns_records.length === 0 ? (
-            <Text color="fg.muted">This cluster's addresses need no record.</Text>
-          ) : (
-            <>
-              <Text mb={3}>Lead these names to the cluster's gateway. A private zone that only your networks see is enough.</Text>
-              <DataTable
-                label="Names to lead to the gateway"
-                columns={[
-                  { name: "Type", cell: () => "A or CNAME" },
-                  { name: "Name", cell: (record) => <Text fontFamily="mono">{record.name}</Text> },
-                  { name: "Used by", cell: (record) => record.purpose },
-                ]}
-                rows={cluster.dns_records}
-                id={(record) => record.name}
-              />
-            </>
-          )}
-        </Panel>
+        <ClusterDetails cluster={cluster} workspaces={places.workspaces} />
+        <ConnectionCheck cluster={cluster} />
+        <ControllerPanel cluster={cluster} mayChange={mayChange} rotate={() => setAction(rotate)} revoke={() => setAction(revoke)} />
+        <DnsRecords cluster={cluster} />
       </SimpleGrid>
       {changing ? (
-        <ChangeForm
+        <EditCluster
           cluster={cluster}
           onClose={() => setChanging(false)}
           onDone={(changed) => {
@@ -220,52 +118,5 @@ function Details({ cluster, refresh }: { cluster: ClusterView; refresh: () => vo
       ) : undefined}
       <ReasonDialog action={action} onClose={() => setAction(undefined)} />
     </>
-  );
-}
-
-const allowed = (cluster: ClusterView, workspaces: { id: string; name: string }[]) =>
-  cluster.workspaces.length === 0
-    ? "all"
-    : cluster.workspaces.map((id) => workspaces.find((each) => each.id === id)?.name ?? id).join(", ");
-
-function ChangeForm({
-  cluster,
-  onClose,
-  onDone,
-}: {
-  cluster: ClusterView;
-  onClose: () => void;
-  onDone: (cluster: ClusterView) => void;
-}) {
-  const { call } = useSource();
-  const places = usePlaces();
-  const [name, setName] = useState(cluster.name);
-  const [region, setRegion] = useState(cluster.region);
-  const [workspaces, setWorkspaces] = useState(cluster.workspaces);
-  return (
-    <FormDialog
-      title={`Edit cluster ${cluster.name}`}
-      open
-      onClose={onClose}
-      submit="Save"
-      onSubmit={async () => {
-        const body: ChangeCluster = { name: name.trim(), region: region.trim(), workspaces };
-        onDone(await call<ClusterView>(`/clusters/${cluster.id}`, { method: "PATCH", body, headers: ifMatch(cluster.revision) }));
-      }}
-    >
-      <Field.Root required>
-        <Field.Label>Name</Field.Label>
-        <Input
-          required
-          maxLength={50}
-          pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <Field.HelperText>The cluster id and the addresses stay.</Field.HelperText>
-      </Field.Root>
-      <RegionField region={region} set={setRegion} />
-      <WorkspacesField all={places.workspaces} chosen={workspaces} onChosen={setWorkspaces} />
-    </FormDialog>
   );
 }

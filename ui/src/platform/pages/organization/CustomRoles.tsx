@@ -1,12 +1,14 @@
-import { Box, Button, HStack, Text } from "@chakra-ui/react";
+import { Box, HStack, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { DataTable, type Column } from "../../../parts/DataTable";
 import { ReasonDialog, type Action } from "../../../parts/dialogs";
+import { WhenBy } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import { Nothing } from "../../../parts/states";
 import type { RoleView, WorkspaceView } from "../../../../generated/platform";
 import { useMe } from "../../data/permissions";
@@ -15,7 +17,6 @@ import { Panel } from "../../parts/page";
 import { PermissionList } from "./PermissionList";
 import { RoleForm } from "./RoleForm";
 import { mayDefine } from "./roles";
-import { MadeBy } from "./WorkspacesPage";
 
 /** The roles that the organization has made itself. */
 export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged: () => void }) {
@@ -61,7 +62,7 @@ export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged
     {
       name: "Changed",
       hideBelow: "lg",
-      cell: (role) => (role.updated_at ? <MadeBy at={role.updated_at} by={role.updated_by} /> : undefined),
+      cell: (role) => (role.updated_at ? <WhenBy at={role.updated_at} by={role.updated_by} /> : undefined),
     },
     {
       name: "Actions",
@@ -69,18 +70,12 @@ export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged
       cell: (role) =>
         mayDefine(me, role.permissions, role.workspaces) ? (
           <HStack gap={2} justify="flex-end">
-            <Button size="xs" variant="outline" aria-label={`Edit role ${role.name}`} onClick={() => setChanging(role)}>
+            <RowButton label={`Edit role ${role.name}`} onClick={() => setChanging(role)}>
               Edit
-            </Button>
-            <Button
-              size="xs"
-              variant="outline"
-              colorPalette="red"
-              aria-label={`Delete role ${role.name}`}
-              onClick={() => setAction(remove(role))}
-            >
+            </RowButton>
+            <RowButton dangerous label={`Delete role ${role.name}`} onClick={() => setAction(remove(role))}>
               Delete
-            </Button>
+            </RowButton>
           </HStack>
         ) : undefined,
     },

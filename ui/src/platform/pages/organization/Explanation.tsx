@@ -4,9 +4,9 @@ import { usePolled } from "../../../data/usePolled";
 import { DataTable } from "../../../parts/DataTable";
 import { Shown } from "../../../parts/states";
 import type { AccessExplanation } from "../../../../generated/platform";
-import { roleTitle } from "./roles";
 import { PermissionList } from "./PermissionList";
 import { SubjectLink } from "./roleBindings";
+import { roleTitle } from "./roles";
 
 /** What a user may do on a Deployment, or on the organization, and why: each role with the team that it comes through. */
 export function Explanation({ user, deployment }: { user: string; deployment?: string }) {

@@ -1,23 +1,23 @@
-import { Badge, Button, Field, Input, Text } from "@chakra-ui/react";
+import { Badge, Button, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import type { Column } from "../../../parts/DataTable";
 import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
-import { When } from "../../../parts/marks";
+import { SelectField, TextField } from "../../../parts/fields";
+import { WhenBy, When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import { Nothing, Shown } from "../../../parts/states";
 import type { InviteView, NewInvite } from "../../../../generated/platform";
 import { allows, allowsSomewhere, useMe } from "../../data/permissions";
-import { PagedTable } from "../../parts/PagedTable";
-import { Select } from "../../parts/Select";
 import { useScopeNames } from "../../data/useScopeNames";
 import { PageTop } from "../../parts/page";
+import { PagedTable } from "../../parts/PagedTable";
 import { mayGive, roleTitle } from "./roles";
 import { RoleField, ScopeFields, scopeInRequest, targetOf, usePlaces, useRoles, type Scope } from "./scopes";
-import { MadeBy } from "./WorkspacesPage";
 
 const PALETTES: Record<string, string> = { pending: "blue", accepted: "green", expired: "gray" };
 
@@ -53,7 +53,7 @@ export function InvitesPage() {
         </Badge>
       ),
     },
-    { name: "Created", hideBelow: "md", cell: (invite) => <MadeBy at={invite.created_at} by={invite.created_by} /> },
+    { name: "Created", hideBelow: "md", cell: (invite) => <WhenBy at={invite.created_at} by={invite.created_by} /> },
     { name: "Expires", hideBelow: "md", cell: (invite) => <When at={invite.expires_at} /> },
     {
       name: "Actions",
@@ -64,15 +64,9 @@ export function InvitesPage() {
           ...(invite.workspace === null ? {} : { workspace: invite.workspace }),
           ...(invite.deployment === null ? {} : { deployment: invite.deployment }),
         }) ? (
-          <Button
-            size="xs"
-            variant="outline"
-            colorPalette="red"
-            aria-label={`Withdraw invite of ${invite.email}`}
-            onClick={() => setAction(withdraw(invite))}
-          >
+          <RowButton dangerous label={`Withdraw invite of ${invite.email}`} onClick={() => setAction(withdraw(invite))}>
             Withdraw
-          </Button>
+          </RowButton>
         ) : undefined,
     },
   ];
@@ -123,10 +117,7 @@ function CreateInvite({ onClose, onMade }: { onClose: () => void; onMade: () => 
         onMade();
       }}
     >
-      <Field.Root required>
-        <Field.Label>E-mail</Field.Label>
-        <Input required type="email" maxLength={250} value={email} onChange={(event) => setEmail(event.target.value)} />
-      </Field.Root>
+      <TextField label="E-mail" required type="email" maxLength={250} value={email} set={setEmail} />
       <ScopeFields
         scope={scope}
         onScope={(next) => {
@@ -136,7 +127,7 @@ function CreateInvite({ onClose, onMade }: { onClose: () => void; onMade: () => 
         places={places}
       />
       <RoleField roles={roles} level={scope.level} value={role} onRole={setRole} offered={(each) => mayGive(me, each, targetOf(scope))} />
-      <Select
+      <SelectField
         label="Expires"
         value={days}
         set={setDays}

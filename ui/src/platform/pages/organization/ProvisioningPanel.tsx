@@ -8,12 +8,12 @@ import { Copyable } from "../../../parts/Copyable";
 import { ReasonDialog, type Action } from "../../../parts/dialogs";
 import { When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
+import { ShownOnce } from "../../../parts/ShownOnce";
 import { Shown } from "../../../parts/states";
 import type { NewScimToken, ScimTokenCreated, ScimView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
+import { Facts } from "../../parts/Facts";
 import { Panel } from "../../parts/page";
-import { Facts } from "./Facts";
-import { ShownOnce } from "./ShownOnce";
 
 const PATH = "/organization/scim";
 

@@ -1,18 +1,19 @@
-import { Checkbox, Field, Fieldset, Input, SimpleGrid, Text } from "@chakra-ui/react";
+import { Checkbox, Fieldset, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { FormDialog } from "../../../parts/dialogs";
+import { DescriptionField, SelectField } from "../../../parts/fields";
+import { NameField } from "../../../parts/NameField";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type { ChangeRole, NewRole, PermissionGroup, PermissionGroups, RoleView, WorkspaceView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch } from "../../data/platform";
-import { Select } from "../../parts/Select";
-import { WorkspacesField } from "./WorkspacesField";
 import { targetsOf } from "./roles";
+import { WorkspacesField } from "./WorkspacesField";
 
 const NO_ROLE = "none";
 type AirflowRole = NewRole["airflow_role"];
@@ -53,26 +54,13 @@ export function RoleForm({ role, onClose, onDone }: { role?: RoleView; onClose: 
       }}
     >
       {role ? undefined : (
-        <Field.Root required>
-          <Field.Label>Name</Field.Label>
-          <Input
-            required
-            maxLength={50}
-            pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-          />
-          <Field.HelperText>Lower-case letters, digits and hyphens. It does not change, and no other role ever gets it.</Field.HelperText>
-        </Field.Root>
+        <NameField name={name} set={setName} note="It does not change, and no other role ever gets it." />
       )}
-      <Field.Root>
-        <Field.Label>Description</Field.Label>
-        <Input maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </Field.Root>
+      <DescriptionField description={description} set={setDescription} />
       <Shown polled={polled} what="permissions">
         {(found) => (
           <>
-            <Select
+            <SelectField
               label="Role in Airflow"
               value={airflow}
               set={setAirflow}

@@ -1,9 +1,11 @@
-import { Checkbox, Field, Input, Text, Textarea } from "@chakra-ui/react";
-import { useState, type ReactNode } from "react";
+import { Text } from "@chakra-ui/react";
+import { useState } from "react";
 
 import { useSource } from "../../../data/source";
 import { FormDialog } from "../../../parts/dialogs";
+import { CheckboxField, ReasonField, TextAreaField, TextField } from "../../../parts/fields";
 import type { GroupMapping, SignInSettings, SignInSettingsView, SignInView } from "../../../../generated/platform";
+import { linesOf } from "../../data/lines";
 
 /** Everything of sign-in at an identity provider. What is saved is a draft until it has been tested. */
 export function SignInForm({
@@ -50,7 +52,7 @@ export function SignInForm({
           groups_filter: groupsFilter.trim(),
           group_teams: asMappings(mappings),
           create_teams: createTeams,
-          allowed_groups: lines(allowed),
+          allowed_groups: linesOf(allowed),
           acr_values: acrAsked.trim(),
           required_acr: words(acr),
           required_amr: words(amr),
@@ -61,96 +63,102 @@ export function SignInForm({
         onDone();
       }}
     >
-      <Line name="Name on the button" help="“Continue with …”">
-        <Input maxLength={50} placeholder="Identity provider" value={label} onChange={(event) => setLabel(event.target.value)} />
-      </Line>
-      <Line name="Issuer" required help="Its metadata is read from /.well-known/openid-configuration below it.">
-        <Input
-          required
-          type="url"
-          maxLength={250}
-          placeholder="https://login.example.com/realms/main"
-          value={issuer}
-          onChange={(event) => setIssuer(event.target.value)}
-        />
-      </Line>
-      <Line name="Client id" required>
-        <Input required maxLength={250} value={clientId} onChange={(event) => setClientId(event.target.value)} />
-      </Line>
-      <Line name="Client secret" help={keepsSecret ? "Leave empty to keep the one that is stored." : "Stored encrypted, and never shown again."}>
-        <Input type="password" autoComplete="off" maxLength={1000} value={secret} onChange={(event) => setSecret(event.target.value)} />
-      </Line>
-      <Line name="Scopes">
-        <Input maxLength={250} value={scopes} onChange={(event) => setScopes(event.target.value)} />
-      </Line>
-      <Line name="Groups claim" help="Dots lead into objects: realm_access.roles. Empty: no groups.">
-        <Input maxLength={250} value={groupsClaim} onChange={(event) => setGroupsClaim(event.target.value)} />
-      </Line>
-      <Line name="Groups filter" help="A regular expression. Groups that do not match are left out.">
-        <Input maxLength={250} value={groupsFilter} onChange={(event) => setGroupsFilter(event.target.value)} />
-      </Line>
-      <Line name="Groups to teams" help="One group a line: data-engineers = engineering, on-call">
-        <Textarea rows={4} value={mappings} onChange={(event) => setMappings(event.target.value)} />
-      </Line>
-      <Checkbox.Root
-        size="sm"
-        checked={createTeams}
-        onCheckedChange={(changed: { checked: boolean | "indeterminate" }) => setCreateTeams(changed.checked === true)}
-      >
-        <Checkbox.HiddenInput />
-        <Checkbox.Control />
-        <Checkbox.Label>Create a team for each group that is not mapped</Checkbox.Label>
-      </Checkbox.Root>
-      <Line name="Groups that may sign in" help="One a line. Empty: everybody whom the provider lets in.">
-        <Textarea rows={2} value={allowed} onChange={(event) => setAllowed(event.target.value)} />
-      </Line>
+      <TextField
+        label="Name on the button"
+        maxLength={50}
+        placeholder="Identity provider"
+        help="“Continue with …”"
+        value={label}
+        set={setLabel}
+      />
+      <TextField
+        label="Issuer"
+        required
+        type="url"
+        maxLength={250}
+        placeholder="https://login.example.com/realms/main"
+        help="Its metadata is read from /.well-known/openid-configuration below it."
+        value={issuer}
+        set={setIssuer}
+      />
+      <TextField label="Client id" required maxLength={250} value={clientId} set={setClientId} />
+      <TextField
+        label="Client secret"
+        type="password"
+        autoComplete="off"
+        maxLength={1000}
+        help={keepsSecret ? "Leave empty to keep the one that is stored." : "Stored encrypted, and never shown again."}
+        value={secret}
+        set={setSecret}
+      />
+      <TextField label="Scopes" maxLength={250} value={scopes} set={setScopes} />
+      <TextField
+        label="Groups claim"
+        maxLength={250}
+        help="Dots lead into objects: realm_access.roles. Empty: no groups."
+        value={groupsClaim}
+        set={setGroupsClaim}
+      />
+      <TextField
+        label="Groups filter"
+        maxLength={250}
+        help="A regular expression. Groups that do not match are left out."
+        value={groupsFilter}
+        set={setGroupsFilter}
+      />
+      <TextAreaField
+        label="Groups to teams"
+        rows={4}
+        help="One group a line: data-engineers = engineering, on-call"
+        value={mappings}
+        set={setMappings}
+      />
+      <CheckboxField checked={createTeams} set={setCreateTeams}>
+        Create a team for each group that is not mapped
+      </CheckboxField>
+      <TextAreaField
+        label="Groups that may sign in"
+        rows={2}
+        help="One a line. Empty: everybody whom the provider lets in."
+        value={allowed}
+        set={setAllowed}
+      />
       <Text fontWeight="semibold">Multi-factor sign-in</Text>
-      <Line name="acr_values to ask for">
-        <Input maxLength={250} value={acrAsked} onChange={(event) => setAcrAsked(event.target.value)} />
-      </Line>
-      <Line name="Required acr" help="Separated by spaces. A sign-in with none of them is refused.">
-        <Input value={acr} onChange={(event) => setAcr(event.target.value)} />
-      </Line>
-      <Line name="Required amr" help="Separated by spaces: mfa otp">
-        <Input value={amr} onChange={(event) => setAmr(event.target.value)} />
-      </Line>
+      <TextField label="acr_values to ask for" maxLength={250} value={acrAsked} set={setAcrAsked} />
+      <TextField label="Required acr" help="Separated by spaces. A sign-in with none of them is refused." value={acr} set={setAcr} />
+      <TextField label="Required amr" help="Separated by spaces: mfa otp" value={amr} set={setAmr} />
       <Text fontWeight="semibold">Sessions</Text>
-      <Line name="Minutes between two questions to the provider" required help="Roles and a disabled account take effect after this at the latest.">
-        <Input required type="number" min={1} max={720} value={refresh} onChange={(event) => setRefresh(event.target.value)} />
-      </Line>
-      <Line name="Sign in again before sensitive changes, after minutes" help="Empty: never">
-        <Input type="number" min={1} max={720} value={again} onChange={(event) => setAgain(event.target.value)} />
-      </Line>
-      <Line name="Reason" help="Kept in the audit trail">
-        <Input maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} />
-      </Line>
+      <TextField
+        label="Minutes between two questions to the provider"
+        required
+        type="number"
+        min={1}
+        max={720}
+        help="Roles and a disabled account take effect after this at the latest."
+        value={refresh}
+        set={setRefresh}
+      />
+      <TextField
+        label="Sign in again before sensitive changes, after minutes"
+        type="number"
+        min={1}
+        max={720}
+        help="Empty: never"
+        value={again}
+        set={setAgain}
+      />
+      <ReasonField reason={reason} set={setReason} />
     </FormDialog>
-  );
-}
-
-function Line({ name, help, required = false, children }: { name: string; help?: string; required?: boolean; children: ReactNode }) {
-  return (
-    <Field.Root required={required}>
-      <Field.Label>{name}</Field.Label>
-      {children}
-      {help ? <Field.HelperText>{help}</Field.HelperText> : undefined}
-    </Field.Root>
   );
 }
 
 const words = (text: string) => text.split(/\s+/u).filter(Boolean);
 
-const lines = (text: string) =>
-  text
-    .split("\n")
-    .map((each) => each.trim())
-    .filter(Boolean);
-
 const asLines = (mappings: GroupMapping[]) => mappings.map((each) => `${each.group} = ${each.teams.join(", ")}`).join("\n");
 
 /** "group = team, team": the last "=" of the line divides it, because a group's name may have one. */
 function asMappings(text: string): GroupMapping[] {
-  return lines(text).map((line) => {
+  return linesOf(text).map((line) => {
     const at = line.lastIndexOf("=");
     const teams = at === -1 ? "" : line.slice(at + 1);
     return {

@@ -1,18 +1,19 @@
-import { Button, Checkbox, Field, SimpleGrid, Text, Textarea } from "@chakra-ui/react";
+import { Button, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router-dom";
 
-import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { DataTable } from "../../../parts/DataTable";
 import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
+import { CheckboxField, DescriptionField, SelectField } from "../../../parts/fields";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import { Shown } from "../../../parts/states";
 import type { AddMember, ChangeTeam, TeamMemberView, TeamView, UserView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch } from "../../data/platform";
-import { Select } from "../../parts/Select";
 import { PageTop, Panel } from "../../parts/page";
 import { RolesOf, SubjectLink } from "./roleBindings";
 import { TeamSource } from "./TeamsPage";
@@ -107,15 +108,9 @@ function Details({ team, refresh }: { team: TeamView; refresh: () => void }) {
                   quiet: true,
                   cell: (member) =>
                     mayChange && member.source === "manual" ? (
-                      <Button
-                        size="xs"
-                        variant="outline"
-                        colorPalette="red"
-                        aria-label={`Remove member ${member.name}`}
-                        onClick={() => setAction(removeMember(member))}
-                      >
+                      <RowButton dangerous label={`Remove member ${member.name}`} onClick={() => setAction(removeMember(member))}>
                         Remove
-                      </Button>
+                      </RowButton>
                     ) : undefined,
                 },
               ]}
@@ -152,7 +147,7 @@ function AddForm({ team, onClose, onDone }: { team: TeamView; onClose: () => voi
         onDone();
       }}
     >
-      <Select
+      <SelectField
         label="User"
         value={user}
         set={setUser}
@@ -181,19 +176,10 @@ function ChangeForm({ team, onClose, onDone }: { team: TeamView; onClose: () => 
         onDone();
       }}
     >
-      <Field.Root>
-        <Field.Label>Description</Field.Label>
-        <Textarea rows={2} maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </Field.Root>
-      <Checkbox.Root
-        size="sm"
-        checked={managed}
-        onCheckedChange={(changed: { checked: boolean | "indeterminate" }) => setManaged(changed.checked === true)}
-      >
-        <Checkbox.HiddenInput />
-        <Checkbox.Control />
-        <Checkbox.Label>Its members come from the identity provider only. Members that were added here leave it.</Checkbox.Label>
-      </Checkbox.Root>
+      <DescriptionField description={description} set={setDescription} />
+      <CheckboxField checked={managed} set={setManaged}>
+        Its members come from the identity provider only. Members that were added here leave it.
+      </CheckboxField>
     </FormDialog>
   );
 }

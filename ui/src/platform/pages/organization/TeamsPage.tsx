@@ -1,19 +1,21 @@
-import { Badge, Box, Button, Checkbox, Field, Input, Text } from "@chakra-ui/react";
+import { Badge, Box, Button, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import type { Column } from "../../../parts/DataTable";
 import { FormDialog } from "../../../parts/dialogs";
+import { CheckboxField, DescriptionField } from "../../../parts/fields";
+import { WhenBy } from "../../../parts/marks";
+import { NameField } from "../../../parts/NameField";
 import { useSay } from "../../../parts/news";
 import { Nothing, Shown } from "../../../parts/states";
 import type { NewTeam, TeamView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
-import { PagedTable } from "../../parts/PagedTable";
 import { PageTop } from "../../parts/page";
+import { PagedTable } from "../../parts/PagedTable";
 import { SubjectLink } from "./roleBindings";
-import { MadeBy } from "./WorkspacesPage";
 
 /** Teams: people who have the same roles. */
 export function TeamsPage() {
@@ -34,7 +36,7 @@ export function TeamsPage() {
     },
     { name: "Members", cell: (team) => team.members.length },
     { name: "Members from", cell: (team) => <TeamSource team={team} /> },
-    { name: "Created", hideBelow: "md", cell: (team) => <MadeBy at={team.created_at} by={team.created_by} /> },
+    { name: "Created", hideBelow: "md", cell: (team) => <WhenBy at={team.created_at} by={team.created_by} /> },
   ];
   return (
     <>
@@ -90,30 +92,11 @@ function CreateTeam({ onClose, onMade }: { onClose: () => void; onMade: () => vo
         onMade();
       }}
     >
-      <Field.Root required>
-        <Field.Label>Name</Field.Label>
-        <Input
-          required
-          maxLength={50}
-          pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <Field.HelperText>Lower-case letters, digits and hyphens</Field.HelperText>
-      </Field.Root>
-      <Field.Root>
-        <Field.Label>Description</Field.Label>
-        <Input maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </Field.Root>
-      <Checkbox.Root
-        size="sm"
-        checked={managed}
-        onCheckedChange={(changed: { checked: boolean | "indeterminate" }) => setManaged(changed.checked === true)}
-      >
-        <Checkbox.HiddenInput />
-        <Checkbox.Control />
-        <Checkbox.Label>Its members come from the identity provider only</Checkbox.Label>
-      </Checkbox.Root>
+      <NameField name={name} set={setName} />
+      <DescriptionField description={description} set={setDescription} />
+      <CheckboxField checked={managed} set={setManaged}>
+        Its members come from the identity provider only
+      </CheckboxField>
     </FormDialog>
   );
 }

@@ -10,10 +10,10 @@ import { Tags, When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type { ChangeUser, UserView } from "../../../../generated/platform";
-import { Explanation } from "./Explanation";
 import { allows, useMe } from "../../data/permissions";
+import { Facts } from "../../parts/Facts";
 import { PageTop, Panel } from "../../parts/page";
-import { Facts } from "./Facts";
+import { Explanation } from "./Explanation";
 import { RolesOf } from "./roleBindings";
 import { UserStatus } from "./UsersPage";
 

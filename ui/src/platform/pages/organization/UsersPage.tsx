@@ -2,7 +2,7 @@ import { Badge, Box, Button, Input, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import type { Page } from "../../data/types";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { count, spaced } from "../../../data/words";
 import type { Column } from "../../../parts/DataTable";
@@ -10,8 +10,8 @@ import { Tags, When } from "../../../parts/marks";
 import { Nothing, Shown } from "../../../parts/states";
 import type { UserView } from "../../../../generated/platform";
 import { allowsSomewhere, useMe } from "../../data/permissions";
-import { PagedTable } from "../../parts/PagedTable";
 import { PageTop } from "../../parts/page";
+import { PagedTable } from "../../parts/PagedTable";
 import { SubjectLink } from "./roleBindings";
 
 /** People who have signed in, or who have a password here. */

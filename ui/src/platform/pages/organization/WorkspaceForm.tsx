@@ -1,14 +1,14 @@
-import { Field, Input, Textarea } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { FormDialog } from "../../../parts/dialogs";
+import { DescriptionField, SelectField, TextField } from "../../../parts/fields";
+import { NameField } from "../../../parts/NameField";
 import type { ChangeWorkspace, ClusterView, NewWorkspace, WorkspaceClusterView, WorkspaceView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch } from "../../data/platform";
-import type { Page } from "../../data/types";
-import { Select } from "../../parts/Select";
 
 type Props = {
   workspace?: WorkspaceView; // none: a new one is made
@@ -44,30 +44,22 @@ export function WorkspaceForm({ workspace, onClose, onDone }: Props) {
       submit={workspace ? "Save" : "Create"}
       onSubmit={async () => onDone(await send())}
     >
-      <Field.Root required>
-        <Field.Label>Name</Field.Label>
-        <Input
-          required
-          maxLength={50}
-          pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <Field.HelperText>Lower-case letters, digits and hyphens</Field.HelperText>
-      </Field.Root>
-      <Field.Root>
-        <Field.Label>Description</Field.Label>
-        <Textarea rows={2} maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </Field.Root>
+      <NameField name={name} set={setName} />
+      <DescriptionField description={description} set={setDescription} />
       {allows(me, "organization.update") ? (
-        <Field.Root>
-          <Field.Label>Deployments at most</Field.Label>
-          <Input type="number" min={0} max={100_000} step={1} value={atMost} onChange={(event) => setAtMost(event.target.value)} />
-          <Field.HelperText>Empty: no limit. A limit below what the workspace has ends nothing.</Field.HelperText>
-        </Field.Root>
+        <TextField
+          label="Deployments at most"
+          type="number"
+          min={0}
+          max={100_000}
+          step={1}
+          help="Empty: no limit. A limit below what the workspace has ends nothing."
+          value={atMost}
+          set={setAtMost}
+        />
       ) : undefined}
       {clusters ? (
-        <Select
+        <SelectField
           label="Default cluster"
           value={cluster}
           options={clusters.map(([name, note]) => [name, note ? `${name} (${note})` : name])}

@@ -2,13 +2,14 @@ import { Button, HStack, Link, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import { DataTable, type Column } from "../../../parts/DataTable";
 import { ReasonDialog, type Action } from "../../../parts/dialogs";
-import { When } from "../../../parts/marks";
+import { WhenBy } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import { Nothing, Shown } from "../../../parts/states";
 import type { WorkspaceView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
@@ -70,28 +71,22 @@ export function WorkspacesPage() {
       ),
     },
     { name: "Default cluster", hideBelow: "md", cell: (workspace) => workspace.default_cluster_name },
-    { name: "Created", hideBelow: "md", cell: (workspace) => <MadeBy at={workspace.created_at} by={workspace.created_by} /> },
-    { name: "Changed", hideBelow: "lg", cell: (workspace) => <MadeBy at={workspace.updated_at} by={workspace.updated_by} /> },
+    { name: "Created", hideBelow: "md", cell: (workspace) => <WhenBy at={workspace.created_at} by={workspace.created_by} /> },
+    { name: "Changed", hideBelow: "lg", cell: (workspace) => <WhenBy at={workspace.updated_at} by={workspace.updated_by} /> },
     {
       name: "Actions",
       quiet: true,
       cell: (workspace) => (
         <HStack gap={2}>
           {allows(me, "workspace.update", { workspace: workspace.id }) ? (
-            <Button size="xs" variant="outline" aria-label={`Edit workspace ${workspace.name}`} onClick={() => setChanging(workspace)}>
+            <RowButton label={`Edit workspace ${workspace.name}`} onClick={() => setChanging(workspace)}>
               Edit
-            </Button>
+            </RowButton>
           ) : undefined}
           {allows(me, "workspace.delete", { workspace: workspace.id }) ? (
-            <Button
-              size="xs"
-              variant="outline"
-              colorPalette="red"
-              aria-label={`Delete workspace ${workspace.name}`}
-              onClick={() => setAction(remove(workspace))}
-            >
+            <RowButton dangerous label={`Delete workspace ${workspace.name}`} onClick={() => setAction(remove(workspace))}>
               Delete
-            </Button>
+            </RowButton>
           ) : undefined}
         </HStack>
       ),
@@ -135,16 +130,3 @@ export function WorkspacesPage() {
 
 const isAboveQuota = ({ deployments, deployments_at_most: atMost }: WorkspaceView) =>
   deployments != null && atMost != null && deployments > atMost;
-
-export function MadeBy({ at, by }: { at: string; by: string }) {
-  return (
-    <>
-      <When at={at} />
-      {by ? (
-        <Text color="fg.muted" fontSize="xs">
-          by {by}
-        </Text>
-      ) : undefined}
-    </>
-  );
-}

@@ -3,21 +3,22 @@ import { Button, HStack, Link, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
 import type { Column } from "../../../parts/DataTable";
 import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
+import { SelectField } from "../../../parts/fields";
+import { WhenBy } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
+import { RowButton } from "../../../parts/RowButton";
 import { Shown } from "../../../parts/states";
 import type { BindRole, RoleBindingView, TeamView, UserView } from "../../../../generated/platform";
 import { allows, allowsSomewhere, useMe, type Target } from "../../data/permissions";
-import { PagedTable } from "../../parts/PagedTable";
 import { Panel } from "../../parts/page";
-import { Select } from "../../parts/Select";
+import { PagedTable } from "../../parts/PagedTable";
 import { mayGive, roleTitle } from "./roles";
 import { RoleField, ScopeFields, scopeInRequest, targetOf, usePlaces, useRoles, type Scope } from "./scopes";
-import { MadeBy } from "./WorkspacesPage";
 
 export type Subject = { kind: "user" | "team"; name: string };
 
@@ -93,22 +94,16 @@ export function Bindings({
       : []),
     { name: "Role", cell: (binding) => <Text whiteSpace="nowrap">{roleTitle(binding.role)}</Text> },
     { name: "Scope", cell: scopeOf },
-    { name: "Since", hideBelow: "md", cell: (binding) => <MadeBy at={binding.created_at} by={binding.created_by} /> },
+    { name: "Since", hideBelow: "md", cell: (binding) => <WhenBy at={binding.created_at} by={binding.created_by} /> },
     {
       name: "Actions",
       quiet: true,
       cell: (binding) =>
         allows(me, "members.update", placeOf(binding)) ? (
           <HStack>
-            <Button
-              size="xs"
-              variant="outline"
-              colorPalette="red"
-              aria-label={`Take role ${roleTitle(binding.role)} from ${binding.subject_name}`}
-              onClick={() => setAction(unbind(binding))}
-            >
+            <RowButton dangerous label={`Take role ${roleTitle(binding.role)} from ${binding.subject_name}`} onClick={() => setAction(unbind(binding))}>
               Take
-            </Button>
+            </RowButton>
           </HStack>
         ) : undefined,
     },
@@ -181,7 +176,7 @@ export function BindForm({
         onDone();
       }}
     >
-      {subject ? undefined : <Select label="User or team" empty="Choose a user or a team" value={chosen} set={setChosen} options={subjects} />}
+      {subject ? undefined : <SelectField label="User or team" empty="Choose a user or a team" value={chosen} set={setChosen} options={subjects} />}
       {fixed ? undefined : (
         <ScopeFields
           scope={scope}

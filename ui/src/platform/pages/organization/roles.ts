@@ -1,7 +1,7 @@
 // Roles and permissions in words, and which of them the caller can give.
+import { spaced } from "../../../data/words";
 import type { Me, RoleView } from "../../../../generated/platform";
 import { allows, type Target } from "../../data/permissions";
-import { spaced } from "../../../data/words";
 
 export type Level = "organization" | "workspace" | "deployment";
 

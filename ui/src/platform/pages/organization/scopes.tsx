@@ -1,11 +1,11 @@
 // What a role or a token is given on: the organization, a workspace or a Deployment.
 import { Stack } from "@chakra-ui/react";
 
-import type { Page } from "../../data/types";
+import type { Page } from "../../../data/types/page";
 import { usePolled } from "../../../data/usePolled";
+import { SelectField } from "../../../parts/fields";
 import type { DeploymentView, RoleMatrix, RoleView, WorkspaceView } from "../../../../generated/platform";
 import type { Target } from "../../data/permissions";
-import { Select } from "../../parts/Select";
 import { roleTitle, type Level } from "./roles";
 
 export type Scope = { level: Level; workspace?: WorkspaceView; deployment?: DeploymentView };
@@ -52,14 +52,14 @@ export function ScopeFields({
     });
   return (
     <Stack direction={{ base: "column", sm: "row" }} align="flex-start" gap={3}>
-      <Select
+      <SelectField
         label="Scope"
         value={scope.level}
         set={(level) => begin(level as Level)}
         options={levels.map((each) => [each, SCOPES[each]])}
       />
       {scope.level === "workspace" ? (
-        <Select
+        <SelectField
           label="Workspace"
           empty="Choose a workspace"
           value={scope.workspace?.id ?? ""}
@@ -68,7 +68,7 @@ export function ScopeFields({
         />
       ) : undefined}
       {scope.level === "deployment" ? (
-        <Select
+        <SelectField
           label="Deployment"
           empty="Choose a Deployment"
           value={scope.deployment?.id ?? ""}
@@ -103,7 +103,7 @@ export function RoleField({
 }) {
   const choices = roles.filter((each) => each.level === level && offered(each));
   return (
-    <Select
+    <SelectField
       label="Role"
       value={choices.some((each) => each.name === value) ? value : ""}
       set={onRole}

@@ -1,0 +1,27 @@
+export type Attempt = {
+  id: string;
+  kind: string;
+  label: string;
+  dag_id: string | null;
+  run_id: string | null;
+  task_id: string | null;
+  map_index: number;
+  try_number: number | null;
+  site: string | null;
+  bundle: string | null;
+  queue: string;
+  priority: number;
+  state: "queued" | "offered" | "running" | "finished" | "revoked";
+  agent_id: string | null;
+  agent_name: string;
+  created_at: string;
+  granted_at: string | null;
+  finished_at: string | null;
+  waited: number;
+  process: "exited" | "killed" | "stopped" | "broken" | "lost" | null;
+  exit_code: number | null;
+  signal: string | null;
+  task_state: string | null;
+  reason: string;
+  waits_for: string;
+};

@@ -1,1 +1,0 @@
-export type Page<Item> = { items: Item[]; total: number; limit: number; offset: number };

@@ -1,0 +1,14 @@
+import { TextAreaField } from "../../parts/fields";
+
+/** Whom people write to about a Deployment: `text` has one address in each line. */
+export function ContactsField({ text, set }: { text: string; set: (text: string) => void }) {
+  return (
+    <TextAreaField
+      label="Contact e-mails"
+      placeholder="data-team@example.com"
+      help="Whom people write to about this Deployment, one address in each line. Its page shows them; nothing is sent."
+      value={text}
+      set={set}
+    />
+  );
+}
