@@ -40,7 +40,7 @@ SENTENCES = {
     "waking": "The Deployment wakes up.",
     "restoring": "The Deployment is being restored.",
     "purge_failed": "The Deployment is deleted, and a part of its data is erased.",
-    "deleted": "restore it under Settings › Danger",
+    "deleted": "restore it under Settings › Danger zone",
 }
 
 

@@ -69,7 +69,7 @@ def test_without_a_choice_it_runs_in_the_default_cluster_of_the_workspace(
     page.goto("/deployments/new")
     page.get_by_label("Name").fill("sales")
     cluster = page.get_by_label("Cluster")
-    expect(cluster.get_by_role("option")).to_have_text(["That of the workspace: north", "local", "north"])
+    expect(cluster.get_by_role("option")).to_have_text(["Default of the workspace: north", "local", "north"])
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("region", name="Creating sales")).to_be_visible()
     assert page.request.get("/v1/deployments/sales").json()["cluster_name"] == "north"

@@ -72,7 +72,7 @@ def test_maintenance_with_all_that_it_can_show_is_clean(
     page.goto("/deployments/sales/settings/maintenance")
     expect(page.get_by_text("dag_run 3")).to_be_visible()
     wrong = violations(page)
-    for opener in ("Add window", "Remove window 1", "Change schedule of clean-ups", "Clean up now"):
+    for opener in ("Add window", "Remove window 1", "Edit schedule of clean-ups", "Clean up now"):
         page.get_by_role("button", name=opener).click()
         dialog = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
         expect(dialog).to_be_visible()

@@ -34,7 +34,7 @@ def test_an_api_token_is_shown_once_rotated_with_an_overlap_and_deleted(
     page.get_by_role("button", name="Rotate API token ci").click()
     page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
     expect(page.get_by_text("It is shown only once.")).to_be_visible()
-    expect(page.get_by_text("old value ends")).to_be_visible()
+    expect(page.get_by_text("old value expires")).to_be_visible()
     assert page.request.get("/v1/me", headers={"Authorization": f"Bearer {value}"}).ok
 
     page.get_by_role("button", name="Delete API token ci").click()
@@ -48,8 +48,8 @@ def test_a_cluster_is_added_and_its_details_say_what_a_network_team_has_to_do(op
     page.get_by_role("button", name="Add cluster").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("frankfurt")
-    dialog.get_by_label("Agents' host").fill("{id}.external.acme.example")
-    dialog.get_by_label("People's domain").fill("{id}.airflow.acme.example")
+    dialog.get_by_label("Host for agents").fill("{id}.external.acme.example")
+    dialog.get_by_label("Domain for people").fill("{id}.airflow.acme.example")
     dialog.get_by_role("button", name="Add").click()
     expect(page.get_by_role("region", name="cluster token")).to_contain_text("tw_cluster_")
     expect(page.get_by_role("region", name="install command")).to_contain_text("helm upgrade --install")
@@ -59,7 +59,7 @@ def test_a_cluster_is_added_and_its_details_say_what_a_network_team_has_to_do(op
     expect(details).to_contain_text(slug)
     expect(details).to_contain_text(f"{slug}.external.acme.example")
     expect(page.get_by_role("region", name="check command")).to_contain_text(f"curl https://{slug}.external")
-    expect(page.get_by_role("region", name="Check the way of agents")).to_contain_text("404 page not found")
+    expect(page.get_by_role("region", name="Check the connection")).to_contain_text("404 page not found")
     records = page.get_by_role("region", name="DNS records").get_by_role("table")
     expect(records).to_contain_text(f"{slug}.external.acme.example")
     expect(records).to_contain_text(f"*.{slug}.airflow.acme.example")

@@ -51,9 +51,9 @@ def test_a_role_that_is_taken_on_the_access_page_is_gone(open_page: Any, website
     here = Target(UUID(made["workspace"]), UUID(made["id"]))
     website.person("ben", Binding(Role.DEPLOYMENT_OPERATOR, here))
     page.goto("/deployments/sales/access")
-    page.get_by_role("button", name="Take role Deployment operator from ben").click()
-    page.get_by_role("alertdialog").get_by_role("button", name="Take role").click()
-    expect(page.get_by_role("button", name="Take role Deployment operator from ben")).to_have_count(0)
+    page.get_by_role("button", name="Unbind role Deployment operator from ben").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Unbind role").click()
+    expect(page.get_by_role("button", name="Unbind role Deployment operator from ben")).to_have_count(0)
     assert ask(page, "/v1/access/ben?deployment=sales", method="get")["paths"] == []
 
 
@@ -139,9 +139,9 @@ def test_a_role_of_ones_own_is_made_given_changed_and_deleted(open_page: Any, we
     explained = ask(page, "/v1/access/ben?deployment=sales", method="get")
     assert "deployment.upgrade" in explained["permissions"]
     page.goto("/deployments/sales/access")
-    page.get_by_role("button", name="Take role on-call from ben").click()
-    page.get_by_role("alertdialog").get_by_role("button", name="Take role").click()
-    expect(page.get_by_role("button", name="Take role on-call from ben")).to_have_count(0)
+    page.get_by_role("button", name="Unbind role on-call from ben").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Unbind role").click()
+    expect(page.get_by_role("button", name="Unbind role on-call from ben")).to_have_count(0)
     page.goto("/organization/roles")
     page.get_by_role("button", name="Delete role on-call").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
@@ -166,9 +166,9 @@ def test_sign_in_settings_are_a_draft_until_they_are_tested_and_keep_their_secre
     page = open_page("/organization/authentication")
     page.get_by_role("button", name="Set up").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name on the button").fill("Acme")
+    dialog.get_by_label("Button label").fill("Acme")
     dialog.get_by_label("Issuer").fill("https://login.acme.example/realms/main")
-    dialog.get_by_label("Client id").fill("tradewind")
+    dialog.get_by_label("Client ID").fill("tradewind")
     dialog.get_by_label("Client secret").fill("kept-by-the-platform")
     dialog.get_by_role("button", name="Save draft").click()
     draft = page.get_by_role("region", name="Draft")

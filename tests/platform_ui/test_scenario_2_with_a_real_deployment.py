@@ -321,7 +321,7 @@ LOOKED_AT = {
     "clusters": ("/organization/clusters", "local"),
     "cluster": ("/organization/clusters/local", "404 page not found"),
     "audit": ("/organization/audit", "deployment.create"),
-    "myself": ("/me", "What you may do"),
+    "myself": ("/me", "Your permissions"),
 }
 
 

@@ -79,7 +79,7 @@ def test_a_private_endpoint_is_allowed_and_the_public_way_is_shut(
     dialog.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("region", name="Allowed private endpoints")).to_contain_text("Nantes")
 
-    page.get_by_role("button", name="Private only").click()
+    page.get_by_role("button", name="Shut the public way").click()
     dialog = page.get_by_role("alertdialog", name="Shut the public way")
     dialog.get_by_role("button", name="Shut", exact=True).click()
     expect(dialog).to_contain_text("brest")  # it would be locked out

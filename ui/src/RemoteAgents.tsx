@@ -7,7 +7,7 @@ import { mayHere, type Me } from "./data/permissions";
 import { useSource } from "./data/source";
 import { usePolled } from "./data/usePolled";
 import { News, SayContext, useNews } from "./parts/news";
-import { Loading, Nothing, Problem } from "./parts/states";
+import { Loading, PageNotFound, Problem } from "./parts/states";
 import { AddressesPage } from "./pages/addresses/AddressesPage";
 import { AgentPage } from "./pages/agent/AgentPage";
 import { AgentsPage } from "./pages/AgentsPage";
@@ -60,7 +60,7 @@ export function RemoteAgents() {
             <Route path="site-access" element={<SiteAccessPage />} />
             <Route path="events" element={<EventsPage />} />
             <Route path="register" element={<RegisterPage />} />
-            <Route path="*" element={<Nothing title="Page not found" />} />
+            <Route path="*" element={<PageNotFound />} />
           </Routes>
         </HereContext.Provider>
         </SayContext.Provider>

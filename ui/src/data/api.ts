@@ -67,11 +67,11 @@ export async function request<Answer>(address: URL, server: string, ask: Ask = {
     answer.status,
     said.error ?? "internal",
     said.message ?? `${server} answered ${answer.status}.`,
-    said.remedy ?? "",
+    said.remedy ?? (said.message === undefined ? "Try again. If it fails again, look at the log of the server." : ""),
     said.detail?.errors ?? [],
   );
 }
 
 /** A sentence for whatever was thrown. */
 export const asRefused = (problem: unknown): Refused =>
-  problem instanceof Refused ? problem : new Refused(0, "internal", String(problem));
+  problem instanceof Refused ? problem : new Refused(0, "internal", String(problem), "Reload the page and try again.");

@@ -15,7 +15,7 @@ const SLOWEST = 30;
 /**
  * What the API says, asked again every `seconds` while the page is looked at.
  *
- * A page nobody sees asks nothing; one that is seen again asks at once. After a failure the pause doubles, up to 30 s.
+ * A hidden page asks nothing. A page that is shown again asks at once. After a failure the pause doubles, up to 30 s.
  * A refusal for want of permission or sign-in is not asked again. `path` undefined asks nothing.
  */
 export function usePolled<Answer>(path: string | undefined, seconds = 3): Polled<Answer> {

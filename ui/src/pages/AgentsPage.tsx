@@ -60,7 +60,7 @@ export function AgentsPage() {
             <>
               <Summary agents={page.items} />
               {found.length === 0 ? (
-                <Nothing title="No agent matches" />
+                <Nothing title="No agent matches">Change the search or the state.</Nothing>
               ) : (
                 <DataTable label="Agents" columns={COLUMNS} rows={found} id={(agent) => agent.id} />
               )}

@@ -29,6 +29,11 @@ export function Nothing({ title, children }: { title: string; children?: ReactNo
   );
 }
 
+/** For an address that leads to no page. */
+export function PageNotFound() {
+  return <Nothing title="Page not found">Choose another page from the navigation.</Nothing>;
+}
+
 const sentence = (text: string) =>
   text && `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/u.test(text) ? "" : "."}`;
 
@@ -81,7 +86,7 @@ export function Shown<Answer>({
         <Alert.Root status="warning" mb={3}>
           <Alert.Indicator />
           <Alert.Title>
-            {sentence(polled.error.message)} The page shows data from {duration((Date.now() - polled.at) / 1000)} ago.
+            {sentence(polled.error.message)} The page shows data from {duration((Date.now() - polled.at) / 1000)} ago and asks again by itself.
           </Alert.Title>
         </Alert.Root>
       ) : undefined}

@@ -5,7 +5,7 @@ import { Navigate, Route, Routes } from "react-router-dom";
 import { SourceContext } from "../data/source";
 import { usePolled } from "../data/usePolled";
 import { News, SayContext, useNews } from "../parts/news";
-import { Loading, Nothing, Problem } from "../parts/states";
+import { Loading, PageNotFound, Problem } from "../parts/states";
 import type { Me } from "../../generated/platform";
 import { MeContext } from "./data/permissions";
 import { ofPlatform, signInPath } from "./data/platform";
@@ -66,7 +66,7 @@ function SignedInRoutes() {
       <Route path="operations/:operation" element={<OperationPage />} />
       <Route path="organization/*" element={<OrganizationPage />} />
       <Route path="me" element={<MePage />} />
-      <Route path="*" element={<Nothing title="Page not found" />} />
+      <Route path="*" element={<PageNotFound />} />
     </Routes>
   );
 }

@@ -203,7 +203,7 @@ ALL: Final[dict[str, Option]] = {
         change="When agents connect by private endpoints: AWS PrivateLink, Azure Private Link, Private Service Connect.",
     ),
     "agent_url": Option(
-        "The address at which agents reach this plane, with its path. The page Register agent and its recipes show it in commands, "
+        "The address at which agents reach this plane, with its path. The page Register an agent and its recipes show it in commands, "
         "settings and chart values. Empty: the page asks for it. The plane never gives agents the address that a browser uses.",
         "string",
         "",

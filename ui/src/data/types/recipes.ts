@@ -1,4 +1,4 @@
-/** What somebody fills in on the page Register; checked by the plane while they type. */
+/** What a person fills in on the page Register an agent. The plane checks it as it is typed. */
 export type AskRecipes = {
   plane_url: string;
   name: string;

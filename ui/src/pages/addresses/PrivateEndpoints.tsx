@@ -64,7 +64,7 @@ export function PrivateEndpoints({ list, done }: { list: AllowedAddresses; done:
                 })
               }
             >
-              {shut ? "Open the public way" : "Private only"}
+              {shut ? "Open the public way" : "Shut the public way"}
             </Button>
             <Button
               size="sm"

@@ -15,7 +15,7 @@ export function AgentDetails({ agent }: { agent: Agent }) {
     ["Components", <Tags names={agent.components.map(spaced)} />],
     ["Version", `Tradewind ${agent.version || "unknown"}`],
     ["Site", agent.site],
-    ["Data boundary", agent.policy],
+    ["Data policy", agent.policy],
     ["Trigger capacity", agent.components.includes("triggerer") ? String(agent.trigger_capacity) : "no triggerer"],
     ["Bundles", <Tags names={agent.bundles} />],
     ["Network", <Network agent={agent} />],

@@ -13,7 +13,7 @@ export function AgentEvents({ agent }: { agent: Agent }) {
   const { home } = useSource();
   const subject = `agent:${agent.name}`;
   return may("audit") ? (
-    <Part title="History">
+    <Part title="Events">
       <EventTable query={`subject=${encodeURIComponent(subject)}&limit=20`} seconds={5} subjects={false} />
       <Link asChild color="fg.info" fontSize="sm" mt={2} display="inline-block">
         <RouterLink to={`${home}/events?subject=${encodeURIComponent(subject)}`}>View all events</RouterLink>

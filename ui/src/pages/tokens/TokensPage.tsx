@@ -99,7 +99,7 @@ export function TokensPage() {
       <Shown polled={polled} what="tokens">
         {(page) =>
           page.items.length === 0 ? (
-            <Nothing title="No agent tokens" />
+            <Nothing title="No agent tokens">Create a token for each site.</Nothing>
           ) : (
             <DataTable label="Agent tokens" columns={columns} rows={page.items} id={(token) => token.id} />
           )

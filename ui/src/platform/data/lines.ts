@@ -1,4 +1,4 @@
-/** What somebody wrote, line by line, without the empty ones. */
+/** The lines of a text, without the empty ones. */
 export const linesOf = (text: string) =>
   text
     .split("\n")

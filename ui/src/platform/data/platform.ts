@@ -37,5 +37,5 @@ export function ofDeployment(deployment: DeploymentView): Source {
   };
 }
 
-/** The header that lets a change through only where nobody changed the thing meanwhile. */
+/** The header that lets a change through only where no other person changed the thing meanwhile. */
 export const ifMatch = (revision: number) => ({ "If-Match": `"${revision}"` });

@@ -7,14 +7,14 @@ import { ifMatch, ofPlatform } from "./platform";
 
 export type Changing<View, Ask> = {
   error: Refused | undefined; // about fields of the form
-  newer: View | undefined; // what somebody else has saved meanwhile; the next try changes that
+  newer: View | undefined; // what another person has saved meanwhile; the next try changes that
   save: (change: (seen: View) => Ask, reason: string) => Promise<View | undefined>;
 };
 
 /**
  * Saves a change of what the person saw when the form was opened.
  *
- * `save` returns what it is then; nothing when fields of the form are wrong, or when somebody has saved another change
+ * `save` returns what it is then; nothing when fields of the form are wrong, or when another person has saved a change
  * meanwhile. It throws Refused for any other cause.
  */
 export function useChange<View extends { revision: number }, Ask>(

@@ -89,8 +89,8 @@ function Filtered({ deployments }: { deployments: DeploymentView[] }) {
           size="sm"
           maxW="18em"
           type="search"
-          aria-label="Filter Deployments"
-          placeholder="Filter by name, workspace or cluster"
+          aria-label="Search Deployments"
+          placeholder="Name, workspace or cluster"
           value={text}
           onChange={(event) => set("q", event.target.value)}
         />

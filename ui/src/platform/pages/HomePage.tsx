@@ -19,7 +19,7 @@ import { WorkspaceForm } from "./organization/WorkspaceForm";
 const ORDER = ["unhealthy", "degraded", "unknown", "healthy", "asleep"];
 const DAY = 86_400_000;
 
-/** Each workspace with its Deployments, the ones that need somebody first, and what happened lately. */
+/** Each workspace with its Deployments, the ones that need attention first, and what happened lately. */
 export function HomePage() {
   const me = useMe();
   const say = useSay();

@@ -147,9 +147,9 @@ function Permissions() {
     { name: "Allows", cell: (grant) => <PermissionList permissions={grant.permissions} /> },
   ];
   return (
-    <Panel title="What you may do">
+    <Panel title="Your permissions">
       {me.grants.length === 0 ? (
-        <Text>You have no role yet. Ask an owner of the organization.</Text>
+        <Text>You have no role yet. Ask an owner of the organization for one.</Text>
       ) : (
         <DataTable
           label="Your roles"

@@ -44,7 +44,7 @@ export function OperationPage() {
                     <RouterLink to={`/deployments/${found.deployment}`}>{found.deployment_name}</RouterLink>
                   </Link>
                 </Fact>
-                <Fact name="Begun">
+                <Fact name="Created">
                   <When at={found.created_at} />
                   {found.created_by ? `, by ${found.created_by}` : ""}
                 </Fact>
@@ -54,7 +54,7 @@ export function OperationPage() {
                     {`, by ${found.cancelled_by}`}
                   </Fact>
                 ) : undefined}
-                <Fact name="Took">{lasted(found) || "not begun"}</Fact>
+                <Fact name="Duration">{lasted(found) || "not started"}</Fact>
               </DataList.Root>
             </Panel>
           </VStack>

@@ -36,7 +36,7 @@ export function SignInPage() {
           <Alert.Content>
             <Alert.Title>No administrator yet</Alert.Title>
             <Alert.Description>
-              Open the link that the platform printed when it started. It makes the first administrator. A new link:{" "}
+              Open the link that the platform printed when it started. It creates the first administrator. To print a new link, run{" "}
               <code>tradewind platform admin sign-in-link</code> on the platform's machine.
             </Alert.Description>
           </Alert.Content>
@@ -68,7 +68,7 @@ function WasRefused({ reason }: { reason: string }) {
       <Alert.Indicator />
       <Alert.Content>
         <Alert.Title>{found?.message ?? "The sign-in was refused."}</Alert.Title>
-        <Alert.Description>{found?.remedy ?? ""}</Alert.Description>
+        <Alert.Description>{found?.remedy ?? "Try again. If it is refused again, ask an owner of the organization."}</Alert.Description>
       </Alert.Content>
     </Alert.Root>
   );

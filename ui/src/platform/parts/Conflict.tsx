@@ -1,7 +1,7 @@
 import { Alert, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
-/** Somebody saved meanwhile: what it is now, and how one's own change is made even so. */
+/** Another person saved meanwhile: what it is now, and how the own change is made nevertheless. */
 export function Conflict({ of, what, now, submit }: { of: string; what: string; now: ReactNode; submit: string }) {
   return (
     <Alert.Root status="warning" alignItems="flex-start">

@@ -6,7 +6,7 @@ export function ContactsField({ text, set }: { text: string; set: (text: string)
     <TextAreaField
       label="Contact e-mails"
       placeholder="data-team@example.com"
-      help="Whom people write to about this Deployment, one address in each line. Its page shows them; nothing is sent."
+      help="Whom to contact about this Deployment, one address per line. Its page shows them; nothing is sent."
       value={text}
       set={set}
     />

@@ -40,9 +40,9 @@ const COLUMNS: Column<OperationView>[] = [
   },
   { name: "State", cell: (each) => <OperationBadge state={each.state} /> },
   { name: "Step", hideBelow: "md", cell: step },
-  { name: "Begun", cell: (each) => <When at={each.created_at} /> },
-  { name: "Took", hideBelow: "md", cell: (each) => <Text whiteSpace="nowrap">{lasted(each)}</Text> },
-  { name: "By", hideBelow: "md", cell: (each) => each.created_by },
+  { name: "Created", cell: (each) => <When at={each.created_at} /> },
+  { name: "Duration", hideBelow: "md", cell: (each) => <Text whiteSpace="nowrap">{lasted(each)}</Text> },
+  { name: "Created by", hideBelow: "md", cell: (each) => each.created_by },
 ];
 
 function step(each: OperationView) {

@@ -3,7 +3,7 @@ import { useState } from "react";
 
 import { DataTable, type Column } from "../../parts/DataTable";
 
-const ROWS = 50; // more are drawn in more time than somebody wants to wait for at each answer
+const ROWS = 50; // drawing more of them takes noticeable time at each answer
 
 /** A table that draws fifty of its rows, however many it has. */
 export function PagedTable<Row>(props: { label: string; columns: Column<Row>[]; rows: Row[]; id: (row: Row) => string }) {

@@ -11,7 +11,7 @@ export function PolicyField({ value, set }: { value: string; set: (policy: strin
       title="strict or open, and exceptions of sites: strict, lab=open"
       help={
         <>
-          The least strict one that sites may use. <code>strict</code>: no values, logs or code leave a site. Exceptions by site:{" "}
+          The least strict policy that sites may use. <code>strict</code>: no values, logs or code leave a site. Exceptions by site:{" "}
           <code>strict, lab=open</code>.
         </>
       }

@@ -16,7 +16,7 @@ export function Preflight({ operation }: { operation: OperationView }) {
 const COLUMNS: Column<Check>[] = [
   { name: "Check", cell: (each) => each.check },
   {
-    name: "Verdict",
+    name: "Result",
     cell: (each) => (
       <Badge variant="surface" colorPalette={PALETTES[each.verdict]}>
         {each.verdict}

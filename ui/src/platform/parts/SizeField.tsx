@@ -8,9 +8,9 @@ export function SizeField({ sizes, size, set }: { sizes: readonly string[]; size
       label="Size"
       optional
       value={size}
-      options={[["", "Usual"], ...known.map((each) => [each, each] as const)]}
+      options={[["", "Default"], ...known.map((each) => [each, each] as const)]}
       set={set}
-      help="What its API servers and scheduler have: replicas, processor, memory. Named by who owns the cluster."
+      help="What its API servers and scheduler have: replicas, processor, memory. The cluster's owner names the sizes."
     />
   );
 }

@@ -71,7 +71,7 @@ def deployments() -> None:
 @click.option(
     "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."
 )
-@click.option("--size", default="", help="A size that the cluster has. Default: the cluster's usual one.")
+@click.option("--size", default="", help="A size that the cluster has. Default: the cluster's default size.")
 @click.option(
     "--protect",
     "deletion_protection",
@@ -192,7 +192,7 @@ def open_(session: Session, deployment: str) -> None:
 @click.option("--no-contacts", is_flag=True, help="Take every contact away.")
 @click.option("--policy", help="The least strict data policy of its sites. Its processes are restarted.")
 @click.option(
-    "--size", help="A size that its cluster has; '' for the usual one. Its processes are restarted."
+    "--size", help="A size that its cluster has; '' for the default. Its processes are restarted."
 )
 @click.option(
     "--protect/--no-protect", "deletion_protection", default=None, help="Refuse to delete it, or no longer."
@@ -330,7 +330,7 @@ def _show(session: Session, found: platform.DeploymentView) -> None:
             ("Version", found.version),
             ("Database", _megabytes(found.workload)),
             ("Policy", found.policy),
-            ("Size", found.size or "the usual one of its cluster"),
+            ("Size", found.size or "the default of its cluster"),
             ("Protected", "yes" if found.deletion_protection else ""),
             ("Revision", f"{found.revision}, applied: {found.observed_revision}"),
             ("Operation", str(found.operation) if found.operation else ""),

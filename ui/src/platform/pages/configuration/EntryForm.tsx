@@ -54,7 +54,7 @@ export function EntryForm(props: Props) {
       </Field.Root>
       {props.canBeSecret ? (
         <CheckboxField checked={entered.secret} set={(secret) => set({ secret })}>
-          Secret: nobody can read the value again
+          Secret: the value is never shown again
         </CheckboxField>
       ) : undefined}
       {hasInner(props.layer) ? (

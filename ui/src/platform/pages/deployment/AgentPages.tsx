@@ -8,7 +8,7 @@ import { mayHere, type Me } from "../../../data/permissions";
 import { SourceContext } from "../../../data/source";
 import { usePolled } from "../../../data/usePolled";
 import { useSay } from "../../../parts/news";
-import { Loading, Nothing, Problem } from "../../../parts/states";
+import { Loading, Nothing, PageNotFound, Problem } from "../../../parts/states";
 import { AddressesPage } from "../../../pages/addresses/AddressesPage";
 import { AgentPage } from "../../../pages/agent/AgentPage";
 import { AgentsPage } from "../../../pages/AgentsPage";
@@ -33,7 +33,7 @@ const WHY: Record<string, string> = {
   restoring: "The Deployment is being restored. This page comes back by itself.",
   deleting: "The Deployment is being deleted.",
   purge_failed: "The Deployment is deleted, and a part of its data is erased. Overview says why not all of it.",
-  deleted: "The Deployment is deleted. Its data is kept for some days; restore it under Settings › Danger.",
+  deleted: "The Deployment is deleted. Its data is kept for some days; restore it under Settings › Danger zone.",
 };
 
 type Part = "remote-agents" | "queues" | "events" | "addresses";
@@ -86,7 +86,7 @@ function RemoteAgents({ base, me }: { base: string; me: Me }) {
   const tabs = [
     { of: "agents", to: base, name: "Agents" },
     { of: "tokens", to: `${base}/tokens`, name: "Tokens", shown: mayHere(me, "deployment.agentTokens.get") },
-    { of: "register", to: `${base}/register`, name: "Register" },
+    { of: "register", to: `${base}/register`, name: "Register an agent" },
     { of: "sentinel", to: `${base}/sentinel`, name: "Sentinel" },
     { of: "site-access", to: `${base}/site-access`, name: "Site access", shown: mayHere(me, "deployment.sites.get") },
   ].map((tab) => ({ ...tab, current: tab.of === at }));
@@ -101,7 +101,7 @@ function RemoteAgents({ base, me }: { base: string; me: Me }) {
         <Route path="sentinel" element={<SentinelPage />} />
         <Route path="site-access" element={<SiteAccessPage />} />
         <Route path="events" element={<EventsPage />} />
-        <Route path="*" element={<Nothing title="Page not found" />} />
+        <Route path="*" element={<PageNotFound />} />
       </Routes>
     </>
   );

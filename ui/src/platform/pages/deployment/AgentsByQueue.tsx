@@ -70,7 +70,7 @@ const QUEUES: Column<Queue>[] = [
     ),
   },
   { name: "Agents", cell: (each) => (each.agents.length ? each.agents.slice(0, 4).join(", ") : "none") },
-  { name: "Waiting", cell: (each) => (each.depth ? `${each.depth}, oldest ${duration(each.oldest_wait)}` : "0") },
+  { name: "Queued", cell: (each) => (each.depth ? `${each.depth}, oldest ${duration(each.oldest_wait)}` : "0") },
   { name: "Running", hideBelow: "md", cell: (each) => each.running },
   { name: "Slots", hideBelow: "md", cell: (each) => <SlotsBar used={each.slots_used} total={each.slots} of={each.queue} /> },
 ];

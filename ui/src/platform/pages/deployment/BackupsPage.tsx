@@ -35,7 +35,7 @@ export function BackupsPage({ deployment, done }: OfDeployment) {
   };
   const columns: Column<BackupView>[] = [
     {
-      name: "Made",
+      name: "Created",
       cell: (each) => (
         <Text>
           <When at={each.created_at} />
@@ -85,7 +85,7 @@ export function BackupsPage({ deployment, done }: OfDeployment) {
           }
         >
           <Text color="fg.muted" mb={3}>
-            Of the database, encrypted. An upgrade makes one before it begins.
+            Encrypted copies of the database. An upgrade creates one before it begins.
           </Text>
           {page.items.length === 0 ? (
             <Text>No backups yet.</Text>
@@ -123,13 +123,13 @@ function Make({ path, onClose, done }: Asked) {
   const send = async () => {
     const body: NewBackup = { keep_days: Number(days) };
     await ofPlatform.call<OperationView>(path, { method: "POST", body, query: { reason: reason.trim() } });
-    say("The backup is being made");
+    say("The backup is being created");
     done();
   };
   return (
     <FormDialog title="Create backup" open onClose={onClose} submit="Create" onSubmit={send}>
       <Text>The Deployment goes on while its database is copied.</Text>
-      <TextField label="Days to keep it" required type="number" min={1} max={3650} value={days} set={setDays} />
+      <TextField label="Days to keep the backup" required type="number" min={1} max={3650} value={days} set={setDays} />
       <ReasonField reason={reason} set={setReason} />
     </FormDialog>
   );
@@ -154,11 +154,11 @@ function Restore({ path, deployment, backup, onClose, done }: Asked & { deployme
       <Alert.Root status="warning">
         <Alert.Indicator />
         <Alert.Title>
-          Runs that began since are forgotten. Where there are any, the operation stops before it changes anything and tells their number, unless you accept that here.
+          Runs that began later are lost. If there are any, the operation stops before it changes anything and says how many, unless you accept the loss here.
         </Alert.Title>
       </Alert.Root>
       <CheckboxField checked={accepted} set={setAccepted}>
-        Forget the runs that began since
+        Accept the loss of runs that began later
       </CheckboxField>
       <ConfirmName name={deployment.name} />
       <ReasonField reason={reason} set={setReason} />

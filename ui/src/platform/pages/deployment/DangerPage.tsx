@@ -82,8 +82,8 @@ export function DangerPage({ deployment, done }: OfDeployment) {
         <>
           {may("deployment.config.update") ? (
             <Row
-              title="Protection from deletion"
-              help={deployment.deletion_protection ? "It is protected: it cannot be deleted." : "It is not protected."}
+              title="Deletion protection"
+              help={deployment.deletion_protection ? "On: the Deployment cannot be deleted." : "Off: the Deployment can be deleted."}
               act={protect(!deployment.deletion_protection)}
               ask={setAct}
               enabled={settled}

@@ -2,7 +2,7 @@ import { Alert, Button, Text } from "@chakra-ui/react";
 import { Link as RouterLink, Navigate, Route, Routes, useLocation, useParams } from "react-router-dom";
 
 import { usePolled } from "../../../data/usePolled";
-import { Nothing, Shown } from "../../../parts/states";
+import { Nothing, PageNotFound, Shown } from "../../../parts/states";
 import type { DeploymentView } from "../../../../generated/platform";
 import { answers, type OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
@@ -96,7 +96,7 @@ function Loaded({ deployment, done }: OfDeployment) {
         <Route path="access" element={<AccessPage deployment={deployment} />} />
         <Route path="settings/*" element={<SettingsPages deployment={deployment} done={done} />} />
         <Route path="overview" element={<Navigate replace to={base} />} />
-        <Route path="*" element={<Nothing title="Page not found" />} />
+        <Route path="*" element={<PageNotFound />} />
       </Routes>
     </>
   );
@@ -110,7 +110,7 @@ function Banner({ deployment }: { deployment: DeploymentView }) {
         <Alert.Title>
           This Deployment is deleted. Its data is kept
           {deployment.purge_after ? ` until ${new Date(deployment.purge_after).toLocaleDateString(undefined, { dateStyle: "long" })}` : ""}; it can
-          be restored under Settings › Danger.
+          be restored under Settings › Danger zone.
         </Alert.Title>
       </Alert.Root>
     );
@@ -120,7 +120,7 @@ function Banner({ deployment }: { deployment: DeploymentView }) {
       <Alert.Root status="error" mb={4}>
         <Alert.Indicator />
         <Alert.Title>
-          This Deployment is deleted, and the purge of its data failed. It is tried again by itself; Overview says what failed, and Settings › Danger
+          This Deployment is deleted, and the purge of its data failed. It is tried again by itself; Overview says what failed, and Settings › Danger zone
           purges it now.
         </Alert.Title>
       </Alert.Root>

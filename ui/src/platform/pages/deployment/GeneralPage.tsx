@@ -85,7 +85,7 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
           <Field.Root readOnly>
             <Field.Label>Name</Field.Label>
             <Input readOnly value={deployment.name} />
-            <Field.HelperText>A name cannot be changed: it is in addresses and commands.</Field.HelperText>
+            <Field.HelperText>You cannot change the name: addresses and commands contain it.</Field.HelperText>
           </Field.Root>
           <DescriptionField description={wanted.description} set={(description) => setWanted({ ...wanted, description })} />
           <ContactsField text={wanted.contact_emails} set={(contact_emails) => setWanted({ ...wanted, contact_emails })} />
@@ -125,7 +125,7 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
               ) : undefined}
             </HStack>
           ) : (
-            <Text color="fg.muted">Your role does not change the configuration of this Deployment.</Text>
+            <Text color="fg.muted">Your role cannot change this Deployment. Ask an owner of its workspace for the role of an operator.</Text>
           )}
         </fieldset>
       </VStack>
@@ -133,9 +133,9 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
   );
 }
 
-const said = (field: keyof Edited, { [field]: text }: Edited) => text.replaceAll("\n", ", ") || (field === "size" ? "usual" : "");
+const said = (field: keyof Edited, { [field]: text }: Edited) => text.replaceAll("\n", ", ") || (field === "size" ? "default" : "");
 
-/** Somebody saved meanwhile: what is different now, and what shall become of the person's own changes. */
+/** Another person saved meanwhile: what is different now, and what to do with the own changes. */
 function Conflict(props: { before: DeploymentView; newer: DeploymentView; keep: () => void; take: () => void }) {
   const before = edited(props.before);
   const newer = edited(props.newer);
@@ -144,7 +144,7 @@ function Conflict(props: { before: DeploymentView; newer: DeploymentView; keep: 
     <Alert.Root status="warning" alignItems="flex-start">
       <Alert.Indicator />
       <Alert.Content>
-        <Alert.Title>{props.newer.updated_by || "Somebody"} changed this Deployment since you opened the page</Alert.Title>
+        <Alert.Title>{props.newer.updated_by || "Another person"} changed this Deployment since you opened the page</Alert.Title>
         <Alert.Description>
           {different.length === 0 ? (
             <Text>None of the fields of this page is different.</Text>

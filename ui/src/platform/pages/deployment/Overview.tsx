@@ -31,10 +31,10 @@ export function Overview({ deployment, done }: OfDeployment) {
       </VStack>
       <VStack align="stretch" gap={4} minW={0}>
         <Panel title="Addresses">
-          <Text mb={1}>Airflow, for people</Text>
+          <Text mb={1}>Address for people (Airflow)</Text>
           <Copyable text={deployment.people_url} what="address of Airflow" />
           <Text mt={3} mb={1}>
-            For agents
+            Address for agents
           </Text>
           <Copyable text={deployment.agent_url} what="address for agents" />
           <Text color="fg.muted" fontSize="xs" mt={2}>
@@ -46,7 +46,7 @@ export function Overview({ deployment, done }: OfDeployment) {
             <Fact name="Workspace">{deployment.workspace_name}</Fact>
             <Fact name="Cluster">{deployment.cluster_name}</Fact>
             {deployment.version ? <Fact name="Airflow">{deployment.version}</Fact> : undefined}
-            <Fact name="Id">
+            <Fact name="ID">
               <code>{deployment.slug}</code>
             </Fact>
             {deployment.contact_emails.length ? (
@@ -64,7 +64,7 @@ export function Overview({ deployment, done }: OfDeployment) {
             <Fact name="Data policy">
               <code>{deployment.policy}</code>
             </Fact>
-            <Fact name="Deletion">{deployment.deletion_protection ? "protected" : "not protected"}</Fact>
+            <Fact name="Deletion protection">{deployment.deletion_protection ? "on" : "off"}</Fact>
             <Fact name="Created">
               <When at={deployment.created_at} />
               {deployment.created_by ? `, by ${deployment.created_by}` : ""}

@@ -1,7 +1,7 @@
 import { Text, VStack } from "@chakra-ui/react";
 import { Route, Routes, useLocation } from "react-router-dom";
 
-import { Nothing } from "../../../parts/states";
+import { PageNotFound } from "../../../parts/states";
 import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
@@ -25,8 +25,8 @@ export function SettingsPages({ deployment, done }: OfDeployment) {
     { of: "hibernation", to: `${base}/hibernation`, name: "Hibernation" },
     { of: "maintenance", to: `${base}/maintenance`, name: "Maintenance", shown: may("deployment.config.get") },
     { of: "version", to: `${base}/version`, name: "Version" },
-    { of: "advanced", to: `${base}/advanced`, name: "Advanced", shown: may("deployment.allowList.get") },
-    { of: "danger", to: `${base}/danger`, name: "Danger", shown: may("deployment.delete") },
+    { of: "advanced", to: `${base}/advanced`, name: "Allowed addresses", shown: may("deployment.allowList.get") },
+    { of: "danger", to: `${base}/danger`, name: "Danger zone", shown: may("deployment.delete") },
   ].map((tab) => ({ ...tab, current: tab.of === at }));
   return (
     <>
@@ -50,14 +50,14 @@ export function SettingsPages({ deployment, done }: OfDeployment) {
           element={
             <>
               <Text as="h2" fontWeight="semibold" mb={2}>
-                Allowed IP ranges
+                Allowed addresses
               </Text>
               <AgentPages deployment={deployment} part="addresses" />
             </>
           }
         />
         <Route path="danger" element={<DangerPage deployment={deployment} done={done} />} />
-        <Route path="*" element={<Nothing title="Page not found" />} />
+        <Route path="*" element={<PageNotFound />} />
       </Routes>
     </>
   );

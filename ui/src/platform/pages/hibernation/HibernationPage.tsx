@@ -13,7 +13,7 @@ import { AskHibernate, AskWakeUp } from "./now";
 import { AddSchedule } from "./scheduleForms";
 import { Schedules } from "./Schedules";
 
-/** When a Deployment sleeps: by schedules, or because somebody said so. */
+/** When a Deployment sleeps: by schedules or by request. */
 export function HibernationPage({ deployment, done }: OfDeployment) {
   const me = useMe();
   const mayChange = allows(me, "deployment.hibernate", { workspace: deployment.workspace, deployment: deployment.id });
@@ -71,4 +71,4 @@ const next = ({ next_event, next_event_at }: HibernationView) =>
 const override = ({ override_sleeps, override_until }: HibernationView) =>
   override_sleeps === null
     ? ""
-    : `Somebody said that it shall ${override_sleeps ? "sleep" : "run"} ${override_until ? `until ${moment(override_until)}` : "until further notice"}.`;
+    : `By request, it ${override_sleeps ? "sleeps" : "runs"} ${override_until ? `until ${moment(override_until)}` : "until further notice"}.`;

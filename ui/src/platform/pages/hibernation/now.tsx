@@ -30,11 +30,11 @@ export function AskHibernate({ path, onClose, done }: Change) {
         done();
       }}
     >
-      <Text>No new task begins. When the running ones have ended, its processes stop; its data, addresses and tokens are kept.</Text>
+      <Text>No new task begins. When the running tasks have ended, the processes stop. Data, addresses and tokens are kept.</Text>
       <TextField
         label="Until"
         type="datetime-local"
-        help="Empty: until somebody wakes it up"
+        help="Leave empty to hibernate until it is woken up"
         value={until}
         set={setUntil}
       />
@@ -43,7 +43,7 @@ export function AskHibernate({ path, onClose, done }: Change) {
         type="number"
         min={0}
         max={10_080}
-        help="Empty: as long as they take. Later they go on at their sites."
+        help="Leave empty to wait as long as they take. Tasks that take longer go on at their sites."
         value={minutes}
         set={setMinutes}
       />
@@ -71,12 +71,12 @@ export function AskWakeUp({ path, onClose, done }: Change) {
     >
       <Alert.Root status="info">
         <Alert.Indicator />
-        <Alert.Title>Runs that it missed are made up for as the catchup of each Dag says.</Alert.Title>
+        <Alert.Title>Missed runs follow the catchup setting of each Dag.</Alert.Title>
       </Alert.Root>
       <TextField
         label="Follow no schedule until"
         type="datetime-local"
-        help="Empty: until the next moment of a schedule"
+        help="Leave empty to follow the schedules from their next time"
         value={until}
         set={setUntil}
       />

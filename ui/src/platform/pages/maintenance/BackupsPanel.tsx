@@ -10,7 +10,7 @@ import { RecurringPanel } from "./RecurringPanel";
 const WORK: Work = {
   of: "backups",
   name: "backups",
-  keeps: "Days to keep a backup",
+  keeps: "Days to keep the backup",
   usual: { cron: "0 1 * * *", keep_days: 14 },
 };
 

@@ -49,7 +49,7 @@ function Follow({ version, found, path, onClose, done }: Asked) {
     const follows = minor.trim() || null;
     const saved = await save(() => ({ follows }), reason);
     if (saved) {
-      say(follows === null ? "Upgrades begin only when somebody asks" : `The Deployment follows Airflow ${follows}`);
+      say(follows === null ? "Upgrades begin on request only" : `The Deployment follows Airflow ${follows}`);
       done(saved);
     }
     return saved !== undefined;
@@ -59,7 +59,7 @@ function Follow({ version, found, path, onClose, done }: Asked) {
       <TextField
         label="Minor"
         placeholder="3.3"
-        help="Its newest stable release is upgraded to, with a backup before. Empty: upgrades begin only when somebody asks."
+        help="The Deployment is upgraded to its newest stable release, after a backup. Leave empty to upgrade on request only."
         problem={errorOf(error, "follows")}
         value={minor}
         set={setMinor}

@@ -37,7 +37,7 @@ export function MaintenancePage({ deployment, done }: OfDeployment) {
             <FollowPanel {...shared} />
             <CleanUpPanel {...shared} />
             <BackupsPanel {...shared} />
-            {mayChange ? undefined : <Text color="fg.muted">Your role does not change the maintenance of this Deployment.</Text>}
+            {mayChange ? undefined : <Text color="fg.muted">Your role cannot change the maintenance. Ask an owner of the workspace for the role of an operator.</Text>}
           </VStack>
         );
       }}

@@ -51,8 +51,8 @@ export function RecurringPanel({ title, help, work, act, kept, found, path, mayC
       </DataList.Root>
       {mayChange ? (
         <HStack gap={2} mt={4} wrap="wrap">
-          <Button size="sm" variant="outline" aria-label={`${recurring.is_enabled ? "Change" : "Set"} schedule of ${work.name}`} onClick={() => setAsking("set")}>
-            {recurring.is_enabled ? "Change schedule" : "Set schedule"}
+          <Button size="sm" variant="outline" aria-label={`${recurring.is_enabled ? "Edit" : "Set"} schedule of ${work.name}`} onClick={() => setAsking("set")}>
+            {recurring.is_enabled ? "Edit schedule" : "Set schedule"}
           </Button>
           {recurring.is_enabled ? (
             <Button size="sm" variant="outline" aria-label={`Turn off schedule of ${work.name}`} onClick={() => setAsking("off")}>

@@ -26,10 +26,10 @@ export function Advanced({ networks, setNetworks, variables, setVariables, child
         <VStack align="stretch" gap={5} mt={3} ps={4} borderStartWidth="2px">
           {children}
           <TextAreaField
-            label="Allowed IP ranges"
+            label="Allowed addresses"
             rows={3}
             placeholder="203.0.113.0/24"
-            help={`Networks that agents may connect from, one in each line. None: from anywhere. ${mine ? `Your own address is ${mine}. ` : ""}People are not restricted.`}
+            help={`Networks from which agents may connect, in CIDR form, one per line. Leave empty to allow every address. ${mine ? `Your address: ${mine}. ` : ""}The list does not restrict people.`}
             value={networks}
             set={setNetworks}
           />
@@ -37,7 +37,7 @@ export function Advanced({ networks, setNetworks, variables, setVariables, child
             label="Environment variables"
             rows={3}
             placeholder="REGION=eu"
-            help="Of the processes of Airflow, one NAME=VALUE in each line. Set secrets on its page Environment: they are never shown there."
+            help="For the processes of Airflow, one NAME=VALUE per line. Set secrets on the page Environment, which never shows them."
             value={variables}
             set={setVariables}
           />

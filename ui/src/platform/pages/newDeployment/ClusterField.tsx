@@ -11,9 +11,9 @@ export function ClusterField({ clusters, usual, cluster, set }: Props) {
       value={cluster}
       options={clusters.map((each) => [each.name, optionOf(each)])}
       set={(name) => set(name || null)}
-      empty={usual ? `That of the workspace: ${usual.name}` : "Choose a cluster"}
+      empty={usual ? `Default of the workspace: ${usual.name}` : "Choose a cluster"}
       optional={Boolean(usual)}
-      help="Where its Airflow runs. It cannot be changed later."
+      help="Where its Airflow runs. You cannot change it later."
     />
   );
 }

@@ -31,12 +31,12 @@ export function Creation({ deployment }: { deployment: DeploymentView }) {
           <Alert.Root status="error">
             <Alert.Indicator />
             <Alert.Content>
-              <Alert.Title>The Deployment could not be made</Alert.Title>
-              <Alert.Description>{operation.error} Its page lets you try again from the step that failed.</Alert.Description>
+              <Alert.Title>The Deployment could not be created</Alert.Title>
+              <Alert.Description>{operation.error} Open its page to try again from the step that failed.</Alert.Description>
             </Alert.Content>
           </Alert.Root>
         ) : (
-          <Text color="fg.muted">You may leave this page: the platform goes on.</Text>
+          <Text color="fg.muted">You can leave this page. The platform goes on.</Text>
         )}
       </Box>
       <HStack gap={3}>

@@ -55,13 +55,13 @@ export function NewDeploymentForm({ workspaces, releases, onCreated }: Props) {
   return (
     <form onSubmit={(event) => void send(event)}>
       <VStack align="stretch" gap={5} maxW="40em">
-        <NameField name={wanted.name} set={(name) => set({ name })} placeholder="sales" note="It cannot be changed later." />
+        <NameField name={wanted.name} set={(name) => set({ name })} placeholder="sales" note="You cannot change it later." />
         <SelectField
           label="Workspace"
           value={wanted.workspace ?? ""}
           options={workspaces.map((each) => [each.name, each.name])}
           set={(name) => set({ workspace: name, ...OF_CLUSTER, cluster: null })}
-          help="Who has a role in the workspace has it in this Deployment, too."
+          help="Roles on the workspace also hold in this Deployment."
         />
         <ClusterField
           clusters={clusters}
@@ -78,11 +78,11 @@ export function NewDeploymentForm({ workspaces, releases, onCreated }: Props) {
         <DescriptionField description={wanted.description ?? ""} set={(description) => set({ description })} />
         <Field.Root>
           <Field.Label>Execution</Field.Label>
-          <Text>Remote execution: tasks run by agents at your sites, never here.</Text>
+          <Text>Remote execution: agents run the tasks at your sites.</Text>
         </Field.Root>
         <PolicyField value={wanted.policy ?? "strict"} set={(policy) => set({ policy })} />
         <CheckboxField checked={wanted.deletion_protection ?? false} set={(deletion_protection) => set({ deletion_protection })}>
-          Protect from deletion
+          Deletion protection
         </CheckboxField>
         <Advanced networks={networks} setNetworks={setNetworks} variables={variables} setVariables={setVariables}>
           <ContactsField text={contacts} set={setContacts} />

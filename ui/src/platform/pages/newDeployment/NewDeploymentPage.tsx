@@ -23,7 +23,7 @@ export function NewDeploymentPage() {
       {created ? (
         <Creation deployment={created} />
       ) : !allowsSomewhere(me, "deployment.create") ? (
-        <Nothing title="Your role does not create Deployments">Ask an owner of a workspace for the role of an operator.</Nothing>
+        <Nothing title="Your role cannot create Deployments">Ask an owner of a workspace for the role of an operator.</Nothing>
       ) : (
         <Shown polled={workspaces} what="workspaces">
           {(page) => (

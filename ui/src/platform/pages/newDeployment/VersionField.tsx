@@ -13,7 +13,7 @@ export function VersionField({ releases, version, set }: Props) {
     <SelectField
       label="Airflow version"
       optional
-      empty={newest ? `The newest stable one: ${newest.version}` : "The newest stable one"}
+      empty={newest ? `Newest stable: ${newest.version}` : "Newest stable"}
       options={releases.map(({ version: each, channel }) => [each, channel === "stable" ? each : `${each} (${channel})`])}
       value={version}
       set={set}

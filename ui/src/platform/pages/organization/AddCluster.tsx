@@ -52,15 +52,15 @@ export function AddCluster({ onClose, onAdded }: { onClose: () => void; onAdded:
       />
       <RegionField region={region} set={setRegion} />
       <TextField
-        label="Agents' host"
+        label="Host for agents"
         required
         maxLength={180}
-        help="Agents reach the cluster here. {id} is replaced by the cluster id: {id}.external.example.com"
+        help="Agents reach the cluster here. {id} is replaced by the cluster ID: {id}.external.example.com"
         value={agentsHost}
         set={setAgentsHost}
       />
       <TextField
-        label="People's domain"
+        label="Domain for people"
         required
         maxLength={180}
         help="The Airflow of a Deployment is at a name below it: {id}.airflow.example.com"
@@ -68,7 +68,7 @@ export function AddCluster({ onClose, onAdded }: { onClose: () => void; onAdded:
         set={setPeopleDomain}
       />
       <SelectField
-        label="Addresses begin with"
+        label="Scheme"
         value={scheme}
         set={(value) => setScheme(value === "http" ? "http" : "https")}
         options={[

@@ -38,12 +38,12 @@ function Settings({ settings, refresh }: { settings: SignInView; refresh: () => 
   const passed = draft?.test !== null && draft?.test !== undefined && draft.test.refused === "";
 
   const activate: Action = {
-    title: "Use the draft",
-    explained: "People sign in with these settings from then on. Sessions that are open stay.",
+    title: "Activate the draft",
+    explained: "From now on, people sign in with these settings. Open sessions stay.",
     submit: "Activate",
     run: async (reason) => {
       await call<SignInView>(`${PATH}/activate`, { method: "POST", query: { reason } });
-      say("The settings are in use");
+      say("The settings are active");
       refresh();
     },
   };
@@ -82,7 +82,7 @@ function Settings({ settings, refresh }: { settings: SignInView; refresh: () => 
             <Text mb={3}>
               {passed
                 ? "The test sign-in went well. Activate the draft to use it."
-                : "Sign in with the draft in your own browser. Nobody else is affected until it is activated."}
+                : "Sign in with the draft in your own browser. It affects no other person until you activate it."}
             </Text>
             {mayChange ? (
               <HStack mb={4} gap={2}>
@@ -101,7 +101,7 @@ function Settings({ settings, refresh }: { settings: SignInView; refresh: () => 
           </Panel>
         ) : undefined}
         <VStack align="stretch" gap={4}>
-          <Panel title="In use">
+          <Panel title="Active settings">
             {active ? (
               <SettingsFacts settings={active} />
             ) : (
@@ -116,8 +116,8 @@ function Settings({ settings, refresh }: { settings: SignInView; refresh: () => 
           </Panel>
           <ProvisioningPanel />
           <AllowedAddressesPanel />
-          <Panel title="When nothing else works">
-            <Text mb={2}>On the platform's machine, an administrator makes a link that signs a user in once, for 15 minutes:</Text>
+          <Panel title="Emergency access">
+            <Text mb={2}>If sign-in fails, run this command on the platform's machine. Its link signs a user in once, for 15 minutes:</Text>
             <Copyable what="command for a sign-in link" text={`tradewind platform admin sign-in-link ${me.name}`} />
             <Text mt={2} color="fg.muted">
               Each use is in the audit trail, and pages say so while it lasts.

@@ -33,7 +33,7 @@ export function ClustersPage() {
         </Link>
       ),
     },
-    { name: "Cluster id", cell: (cluster) => <Text fontFamily="mono">{cluster.slug}</Text> },
+    { name: "Cluster ID", cell: (cluster) => <Text fontFamily="mono">{cluster.slug}</Text> },
     { name: "Driver", hideBelow: "md", cell: (cluster) => cluster.driver },
     { name: "Region", hideBelow: "lg", cell: (cluster) => cluster.region },
     {
@@ -43,14 +43,14 @@ export function ClustersPage() {
           <ControllerState cluster={cluster} />
           {cluster.controller?.last_beat_at ? (
             <Text color="fg.muted" fontSize="xs">
-              {cluster.controller.version}, heard <When at={cluster.controller.last_beat_at} />
+              {cluster.controller.version}, last seen <When at={cluster.controller.last_beat_at} />
             </Text>
           ) : undefined}
         </>
       ),
     },
     {
-      name: "Agents' address",
+      name: "Address for agents",
       hideBelow: "lg",
       cell: (cluster) => (
         <Text fontFamily="mono" fontSize="xs">

@@ -69,7 +69,7 @@ export function CreateApiToken({
       />
       {onlyPersonal || me.user === null ? undefined : (
         <CheckboxField checked={personal} set={setPersonal}>
-          Personal: never more than you have yourself at the moment
+          Personal token: never has more permissions than you
         </CheckboxField>
       )}
       <DescriptionField description={description} set={setDescription} />

@@ -29,7 +29,7 @@ export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged
 
   const remove = (role: RoleView): Action => ({
     title: `Delete role ${role.name}`,
-    explained: "A role that somebody has is not deleted. No other role ever gets its name.",
+    explained: "A role that is bound to a user, a team or a token is not deleted. No other role ever gets its name.",
     submit: "Delete",
     dangerous: true,
     run: async (reason) => {
@@ -55,9 +55,9 @@ export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged
     { name: "Role in Airflow", hideBelow: "md", cell: (role) => role.airflow_role ?? "none" },
     { name: "Allows", cell: (role) => <PermissionList permissions={role.permissions} /> },
     {
-      name: "Given on Deployments of",
+      name: "Workspaces",
       hideBelow: "md",
-      cell: (role) => (role.workspaces === null ? "any workspace" : namesOf(role.workspaces)),
+      cell: (role) => (role.workspaces === null ? "all" : namesOf(role.workspaces)),
     },
     {
       name: "Changed",

@@ -35,7 +35,7 @@ export function EditCluster({
         onDone(await call<ClusterView>(`/clusters/${cluster.id}`, { method: "PATCH", body, headers: ifMatch(cluster.revision) }));
       }}
     >
-      <NameField name={name} set={setName} note="The cluster id and the addresses stay." />
+      <NameField name={name} set={setName} note="The cluster ID and the addresses stay the same." />
       <RegionField region={region} set={setRegion} />
       <WorkspacesField all={places.workspaces} chosen={workspaces} onChosen={setWorkspaces} />
     </FormDialog>

@@ -1,7 +1,7 @@
 import { Box, Flex, Heading, Text } from "@chakra-ui/react";
 import { Link as RouterLink, Navigate, Route, Routes, useLocation } from "react-router-dom";
 
-import { Nothing } from "../../../parts/states";
+import { Nothing, PageNotFound } from "../../../parts/states";
 import { useMe } from "../../data/permissions";
 import { ApiTokensPage } from "./ApiTokensPage";
 import { AuditPage } from "./AuditPage";
@@ -40,7 +40,7 @@ export function OrganizationPage() {
           <Route path="authentication" element={<AuthenticationPage />} />
           <Route path="api-tokens" element={<ApiTokensPage />} />
           <Route path="audit" element={<AuditPage />} />
-          <Route path="*" element={<Nothing title="Page not found" />} />
+          <Route path="*" element={<PageNotFound />} />
         </Routes>
       </Box>
     </Flex>

@@ -3,7 +3,7 @@ import { Box } from "@chakra-ui/react";
 import { count } from "../../../data/words";
 import { Tags } from "../../../parts/marks";
 
-/** How many permissions, and which ones when somebody wants to know. */
+/** How many permissions, and which ones, on request. */
 export function PermissionList({ permissions }: { permissions: string[] }) {
   return (
     <details>

@@ -53,12 +53,12 @@ function Provisioning({ scim, refresh }: { scim: ScimView; refresh: () => void }
     title: "Replace the SCIM token",
     explained: "A new token is shown once. The old one stays valid for the minutes you choose.",
     submit: "Create token",
-    number: { label: "Minutes the old token stays valid", value: 60, most: 10_080 },
+    number: { label: "Minutes the old value stays valid", value: 60, most: 10_080 },
     run: create,
   };
   const revoke: Action = {
     title: "Turn off SCIM",
-    explained: "The token is revoked. People, groups and teams stay as they are, and nobody is deactivated by the identity provider any more.",
+    explained: "The token is revoked. People, groups and teams stay as they are, and the identity provider no longer deactivates people.",
     submit: "Turn off",
     dangerous: true,
     run: async (reason) => {

@@ -45,7 +45,7 @@ export function RoleForm({ role, onClose, onDone }: { role?: RoleView; onClose: 
         };
         if (role) {
           await call(`/roles/${role.name}`, { method: "PATCH", body, headers: ifMatch(role.revision ?? 0) });
-          say(`Role ${role.name} was changed, for everybody who has it`);
+          say(`Role ${role.name} was changed, for all who have it`);
         } else {
           await call("/roles", { method: "POST", body: { ...body, name: name.trim() } });
           say(`Role ${name.trim()} was created`);
@@ -54,7 +54,7 @@ export function RoleForm({ role, onClose, onDone }: { role?: RoleView; onClose: 
       }}
     >
       {role ? undefined : (
-        <NameField name={name} set={setName} note="It does not change, and no other role ever gets it." />
+        <NameField name={name} set={setName} note="You cannot change it later, and no other role ever gets it." />
       )}
       <DescriptionField description={description} set={setDescription} />
       <Shown polled={polled} what="permissions">
@@ -65,7 +65,7 @@ export function RoleForm({ role, onClose, onDone }: { role?: RoleView; onClose: 
               value={airflow}
               set={setAirflow}
               options={[[NO_ROLE, "None"], ...found.airflow_roles.map((each) => [each, each] as const)]}
-              help="For Airflow's own pages and API. Without one, nobody signs in to Airflow by this role."
+              help="For Airflow's own pages and API. Without one, this role does not allow to sign in to Airflow."
             />
             {found.groups.map((group) => (
               <Permissions
@@ -82,13 +82,13 @@ export function RoleForm({ role, onClose, onDone }: { role?: RoleView; onClose: 
       </Shown>
       {all.length === 0 ? undefined : (
         <WorkspacesField
-          legend="Workspaces on whose Deployments it may be given"
+          legend="Workspaces on whose Deployments it may be bound"
           all={all}
           chosen={workspaces}
           onChosen={setWorkspaces}
         />
       )}
-      {role ? <Text color="fg.muted">The change counts at once for everybody who has the role.</Text> : undefined}
+      {role ? <Text color="fg.muted">The change takes effect at once for all who have the role.</Text> : undefined}
     </FormDialog>
   );
 }

@@ -37,7 +37,7 @@ export function SignInForm({
   const keepsSecret = before?.has_client_secret === true;
   return (
     <FormDialog
-      title="Sign-in at an identity provider"
+      title="Sign-in at the identity provider"
       open
       onClose={onClose}
       submit="Save draft"
@@ -64,7 +64,7 @@ export function SignInForm({
       }}
     >
       <TextField
-        label="Name on the button"
+        label="Button label"
         maxLength={50}
         placeholder="Identity provider"
         help="“Continue with …”"
@@ -81,7 +81,7 @@ export function SignInForm({
         value={issuer}
         set={setIssuer}
       />
-      <TextField label="Client id" required maxLength={250} value={clientId} set={setClientId} />
+      <TextField label="Client ID" required maxLength={250} value={clientId} set={setClientId} />
       <TextField
         label="Client secret"
         type="password"
@@ -95,7 +95,7 @@ export function SignInForm({
       <TextField
         label="Groups claim"
         maxLength={250}
-        help="Dots lead into objects: realm_access.roles. Empty: no groups."
+        help="Dots lead into objects: realm_access.roles. Leave empty for no groups."
         value={groupsClaim}
         set={setGroupsClaim}
       />
@@ -107,9 +107,9 @@ export function SignInForm({
         set={setGroupsFilter}
       />
       <TextAreaField
-        label="Groups to teams"
+        label="Group mappings"
         rows={4}
-        help="One group a line: data-engineers = engineering, on-call"
+        help="One group per line: data-engineers = engineering, on-call"
         value={mappings}
         set={setMappings}
       />
@@ -119,31 +119,31 @@ export function SignInForm({
       <TextAreaField
         label="Groups that may sign in"
         rows={2}
-        help="One a line. Empty: everybody whom the provider lets in."
+        help="One per line. Leave empty for all people whom the provider lets in."
         value={allowed}
         set={setAllowed}
       />
       <Text fontWeight="semibold">Multi-factor sign-in</Text>
-      <TextField label="acr_values to ask for" maxLength={250} value={acrAsked} set={setAcrAsked} />
+      <TextField label="Requested acr_values" maxLength={250} value={acrAsked} set={setAcrAsked} />
       <TextField label="Required acr" help="Separated by spaces. A sign-in with none of them is refused." value={acr} set={setAcr} />
       <TextField label="Required amr" help="Separated by spaces: mfa otp" value={amr} set={setAmr} />
       <Text fontWeight="semibold">Sessions</Text>
       <TextField
-        label="Minutes between two questions to the provider"
+        label="Refresh interval (minutes)"
         required
         type="number"
         min={1}
         max={720}
-        help="Roles and a disabled account take effect after this at the latest."
+        help="The platform asks the provider about each session. Changed groups and disabled accounts take effect after this time at the latest."
         value={refresh}
         set={setRefresh}
       />
       <TextField
-        label="Sign in again before sensitive changes, after minutes"
+        label="Recent sign-in for sensitive changes (minutes)"
         type="number"
         min={1}
         max={720}
-        help="Empty: never"
+        help="Leave empty to ask for no new sign-in"
         value={again}
         set={setAgain}
       />

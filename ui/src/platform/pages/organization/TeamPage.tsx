@@ -95,7 +95,7 @@ function Details({ team, refresh }: { team: TeamView; refresh: () => void }) {
         >
           {team.members.length === 0 ? (
             <Text color="fg.muted">
-              {team.idp_managed ? "Nobody with this team's groups has signed in yet." : "No members yet."}
+              {team.idp_managed ? "No person with this team's groups has signed in yet." : "No members yet."}
             </Text>
           ) : (
             <DataTable

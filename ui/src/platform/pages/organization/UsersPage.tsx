@@ -39,7 +39,7 @@ export function UsersPage() {
   ];
   return (
     <>
-      <PageTop title="Users" help="A person becomes a user at the first sign-in. Invite somebody to give a role before that.">
+      <PageTop title="Users" help="A person becomes a user at the first sign-in. Create an invite to give a role before that.">
         {allowsSomewhere(me, "members.update") ? (
           <Button asChild size="sm" colorPalette="brand">
             <RouterLink to="/organization/invites">Invite</RouterLink>

@@ -53,7 +53,7 @@ export function WorkspaceForm({ workspace, onClose, onDone }: Props) {
           min={0}
           max={100_000}
           step={1}
-          help="Empty: no limit. A limit below what the workspace has ends nothing."
+          help="Leave empty for no limit. A lower limit does not end existing Deployments."
           value={atMost}
           set={setAtMost}
         />
@@ -66,7 +66,7 @@ export function WorkspaceForm({ workspace, onClose, onDone }: Props) {
           set={setCluster}
           empty="None"
           optional
-          help="Where Deployments of the workspace run that name no cluster."
+          help="Deployments without a cluster of their own run here."
         />
       ) : undefined}
     </FormDialog>

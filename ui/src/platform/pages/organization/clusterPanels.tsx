@@ -19,10 +19,10 @@ export function ClusterDetails({ cluster, workspaces }: OfCluster & { workspaces
     <Panel title="Cluster details">
       <Facts
         facts={[
-          ["Cluster id", <Code>{cluster.slug}</Code>],
-          ["Agents' host", <Code>{host}</Code>],
-          ["Agents' address of a Deployment", <Code wordBreak="break-all">{`${cluster.agents_url}/<slug>`}</Code>],
-          ["Airflow's address of a Deployment", <Code wordBreak="break-all">{cluster.people_url.replace("{slug}", "<slug>")}</Code>],
+          ["Cluster ID", <Code>{cluster.slug}</Code>],
+          ["Host for agents", <Code>{host}</Code>],
+          ["Address of a Deployment, for agents", <Code wordBreak="break-all">{`${cluster.agents_url}/<slug>`}</Code>],
+          ["Address of a Deployment, for people", <Code wordBreak="break-all">{cluster.people_url.replace("{slug}", "<slug>")}</Code>],
           ["Driver", cluster.driver],
           ...(cluster.region ? [["Region", cluster.region] satisfies [string, string]] : []),
           ["Deployments", String(cluster.deployments)],
@@ -41,18 +41,18 @@ const allowed = (cluster: ClusterView, workspaces: WorkspaceView[]) =>
 
 export function ConnectionCheck({ cluster }: OfCluster) {
   return (
-    <Panel title="Check the way of agents">
-      <Text mb={2}>From the network of your agents, ask the gateway:</Text>
+    <Panel title="Check the connection">
+      <Text mb={2}>Run this command in the network of your agents:</Text>
       <Copyable what="check command" text={cluster.check || `curl ${cluster.agents_url}/`} />
       <Text mt={3} mb={2}>
-        The answer that is expected:
+        Expected answer:
       </Text>
       <Code px={2} py={1}>
         404 page not found
       </Code>
       <Text mt={3} color="fg.muted">
-        It comes from the gateway, so name, network and certificate are right. Any other answer comes from a proxy or another server on the way;
-        no answer means that a firewall or the name stops it.
+        The gateway sends this answer, so name, network and certificate are right. Another answer comes from a proxy or another server between:
+        check the route. Without an answer, check the firewall and the DNS records.
       </Text>
     </Panel>
   );
@@ -72,7 +72,7 @@ export function ControllerPanel({ cluster, mayChange, rotate, revoke }: Controll
       }
     >
       {controller === null ? (
-        <Text>The platform itself does the work of this cluster, on its own machine.</Text>
+        <Text>This cluster has no controller: the platform runs its Deployments on its own machine.</Text>
       ) : (
         <>
           <Facts
@@ -82,7 +82,7 @@ export function ControllerPanel({ cluster, mayChange, rotate, revoke }: Controll
               ["Last beat", <When at={controller.last_beat_at} />],
               ["Token", cluster.token_prefix ? <Code>{cluster.token_prefix}…</Code> : "none"],
               ...Object.entries(controller.facts).map(([name, value]): [string, string] => [name, value]),
-              ["Sizes", controller.sizes.join(", ") || "the usual one alone"],
+              ["Sizes", controller.sizes.join(", ") || "default only"],
             ]}
           />
           {mayChange && cluster.token_prefix ? (
@@ -105,9 +105,9 @@ export function DnsRecords({ cluster }: OfCluster) {
         <Text color="fg.muted">This cluster's addresses need no record.</Text>
       ) : (
         <>
-          <Text mb={3}>Lead these names to the cluster's gateway. A private zone that only your networks see is enough.</Text>
+          <Text mb={3}>Point these names at the cluster's gateway. A private zone that only your networks see is enough.</Text>
           <DataTable
-            label="Names to lead to the gateway"
+            label="DNS records of the cluster"
             columns={[
               { name: "Type", cell: () => "A or CNAME" },
               { name: "Name", cell: (record) => <Text fontFamily="mono">{record.name}</Text> },

@@ -47,8 +47,8 @@ export function ControllerAlerts({ cluster, hidesInstallation }: { cluster: Clus
         <Alert.Root status="error" mb={4}>
           <Alert.Indicator />
           <Alert.Title>
-            The controller has not been heard for more than a minute. Deployments go on; nothing of them is changed or observed. Look at its log in
-            the cluster.
+            The controller has not reported for more than a minute. Deployments go on, and the platform neither changes nor observes them. Look at its log
+            in the cluster.
           </Alert.Title>
         </Alert.Root>
       ) : undefined}

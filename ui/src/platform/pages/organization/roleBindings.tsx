@@ -22,7 +22,7 @@ import { RoleField, ScopeFields, scopeInRequest, targetOf, usePlaces, useRoles, 
 
 export type Subject = { kind: "user" | "team"; name: string };
 
-/** The bindings of a user or a team, and the ways to give and take one. */
+/** The bindings of a user or a team, and the ways to bind and unbind one. */
 export function RolesOf({ subject }: { subject: Subject }) {
   const me = useMe();
   const polled = usePolled<Page<RoleBindingView>>(`/role-bindings?${subject.kind}=${subject.name}&limit=1000`, 10);
@@ -66,13 +66,13 @@ export function Bindings({
   const { call } = useSource();
   const [action, setAction] = useState<Action>();
   const unbind = (binding: RoleBindingView): Action => ({
-    title: `Take the role ${roleTitle(binding.role)} from ${binding.subject_name}`,
+    title: `Unbind the role ${roleTitle(binding.role)} from ${binding.subject_name}`,
     explained: `${binding.kind === "team" ? "The members of the team lose" : "The user loses"} it at once, in the Airflow of each Deployment within seconds.`,
-    submit: "Take role",
+    submit: "Unbind role",
     dangerous: true,
     run: async (reason) => {
       await call(`/role-bindings/${binding.id}`, { method: "DELETE", query: { reason } });
-      say(`${binding.subject_name} has the role ${roleTitle(binding.role)} no more`);
+      say(`${binding.subject_name} no longer has the role ${roleTitle(binding.role)}`);
       refresh();
     },
   });
@@ -101,8 +101,8 @@ export function Bindings({
       cell: (binding) =>
         allows(me, "members.update", placeOf(binding)) ? (
           <HStack>
-            <RowButton dangerous label={`Take role ${roleTitle(binding.role)} from ${binding.subject_name}`} onClick={() => setAction(unbind(binding))}>
-              Take
+            <RowButton dangerous label={`Unbind role ${roleTitle(binding.role)} from ${binding.subject_name}`} onClick={() => setAction(unbind(binding))}>
+              Unbind
             </RowButton>
           </HStack>
         ) : undefined,

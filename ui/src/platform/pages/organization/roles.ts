@@ -41,5 +41,5 @@ export const targetsOf = (workspaces: string[] | null): Target[] =>
 export const mayDefine = (me: Me, permissions: string[], workspaces: string[] | null) =>
   targetsOf(workspaces).every((target) => ["members.update", ...permissions].every((each) => allows(me, each, target)));
 
-/** Whether the caller can give the role there to somebody else. */
+/** Whether the caller can give the role there to another person. */
 export const mayGive = (me: Me, role: RoleView, scope: Target) => allows(me, "members.update", scope) && hasAllOf(me, role, scope);

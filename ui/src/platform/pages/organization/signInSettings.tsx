@@ -36,20 +36,20 @@ export function TestResult({ test }: { test: SignInTest }) {
 
 export function SettingsFacts({ settings }: { settings: SignInSettingsView }) {
   const facts: [string, ReactNode][] = [
-    ["Button", `Continue with ${settings.label}`],
+    ["Button label", `Continue with ${settings.label}`],
     ["Issuer", <Code wordBreak="break-all">{settings.issuer}</Code>],
-    ["Client id", <Code wordBreak="break-all">{settings.client_id}</Code>],
+    ["Client ID", <Code wordBreak="break-all">{settings.client_id}</Code>],
     ["Client secret", settings.has_client_secret ? "set" : "none"],
     ["Scopes", settings.scopes],
     ["Groups claim", settings.groups_claim || "none: no groups"],
     ...(settings.groups_filter ? [["Groups filter", <Code>{settings.groups_filter}</Code>] as [string, ReactNode]] : []),
-    ["Groups to teams", <Mappings settings={settings} />],
+    ["Group mappings", <Mappings settings={settings} />],
     ["Teams for other groups", settings.create_teams ? "are created" : "no"],
-    ["Who may sign in", settings.allowed_groups.length ? <Tags names={settings.allowed_groups} /> : "everybody whom the provider lets in"],
+    ["Groups that may sign in", settings.allowed_groups.length ? <Tags names={settings.allowed_groups} /> : "all people whom the provider lets in"],
     ["Required acr", <Tags names={settings.required_acr} />],
     ["Required amr", <Tags names={settings.required_amr} />],
-    ["Asked about a session", `every ${settings.refresh_minutes} minutes`],
-    ["Sign in again", settings.sign_in_again_minutes === null ? "never" : `before sensitive changes, after ${settings.sign_in_again_minutes} minutes`],
+    ["Refresh interval", `${settings.refresh_minutes} minutes`],
+    ["Recent sign-in for sensitive changes", settings.sign_in_again_minutes === null ? "not asked for" : `${settings.sign_in_again_minutes} minutes`],
     ["Changed", `${moment(settings.updated_at)}, by ${settings.updated_by}`],
   ];
   return <Facts facts={facts} />;
