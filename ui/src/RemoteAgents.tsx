@@ -1,6 +1,6 @@
-import { Box, Flex, Heading, HStack, Text } from "@chakra-ui/react";
+import { Box, Flex, Heading, Text } from "@chakra-ui/react";
 import { useEffect, useMemo } from "react";
-import { Link, Route, Routes, useLocation } from "react-router-dom";
+import { Route, Routes, useLocation } from "react-router-dom";
 
 import { HereContext, type Here } from "./data/context";
 import { mayHere, type Me } from "./data/permissions";
@@ -8,6 +8,7 @@ import { useSource } from "./data/source";
 import { usePolled } from "./data/usePolled";
 import { News, SayContext, useNews } from "./parts/news";
 import { Loading, PageNotFound, Problem } from "./parts/states";
+import { TabRow } from "./parts/TabRow";
 import { AddressesPage } from "./pages/addresses/AddressesPage";
 import { AgentPage } from "./pages/agent/AgentPage";
 import { AgentsPage } from "./pages/AgentsPage";
@@ -49,20 +50,20 @@ export function RemoteAgents() {
       ) : (
         <SayContext.Provider value={say}>
           <HereContext.Provider value={here}>
-          <Tabs me={here.me} />
-          <Routes>
-            <Route index element={<AgentsPage />} />
-            <Route path="agents/:agentId" element={<AgentPage />} />
-            <Route path="queues" element={<QueuesPage />} />
-            <Route path="sentinel" element={<SentinelPage />} />
-            <Route path="tokens" element={<TokensPage />} />
-            <Route path="addresses" element={<AddressesPage />} />
-            <Route path="site-access" element={<SiteAccessPage />} />
-            <Route path="events" element={<EventsPage />} />
-            <Route path="register" element={<RegisterPage />} />
-            <Route path="*" element={<PageNotFound />} />
-          </Routes>
-        </HereContext.Provider>
+            <Tabs me={here.me} />
+            <Routes>
+              <Route index element={<AgentsPage />} />
+              <Route path="agents/:agentId" element={<AgentPage />} />
+              <Route path="queues" element={<QueuesPage />} />
+              <Route path="sentinel" element={<SentinelPage />} />
+              <Route path="tokens" element={<TokensPage />} />
+              <Route path="addresses" element={<AddressesPage />} />
+              <Route path="site-access" element={<SiteAccessPage />} />
+              <Route path="events" element={<EventsPage />} />
+              <Route path="register" element={<RegisterPage />} />
+              <Route path="*" element={<PageNotFound />} />
+            </Routes>
+          </HereContext.Provider>
         </SayContext.Provider>
       )}
       <News>{news}</News>
@@ -85,30 +86,5 @@ function Tabs({ me }: { me: Me }) {
     { of: "events", to: `${home}/events`, name: "Events", shown: me.may.includes("audit") },
     { of: "register", to: `${home}/register`, name: "Register an agent", shown: true },
   ];
-  return (
-    <HStack as="nav" aria-label="Remote Agents" gap={1} mb={4} borderBottomWidth={1} overflowX="auto">
-      {tabs
-        .filter((tab) => tab.shown)
-        .map((tab) => (
-          <Box
-            key={tab.of}
-            asChild
-            px={3}
-            py={2}
-            flexShrink={0}
-            fontSize="sm"
-            whiteSpace="nowrap"
-            borderBottomWidth={2}
-            fontWeight={tab.of === here ? "semibold" : "normal"}
-            color={tab.of === here ? "fg" : "fg.muted"}
-            borderColor={tab.of === here ? "fg.info" : "transparent"}
-            _hover={{ color: "fg" }}
-          >
-            <Link to={tab.to} {...(tab.of === here ? { "aria-current": "page" as const } : {})}>
-              {tab.name}
-            </Link>
-          </Box>
-        ))}
-    </HStack>
-  );
+  return <TabRow label="Remote Agents" tabs={tabs.map((tab) => ({ ...tab, current: tab.of === here }))} />;
 }

@@ -1,8 +1,9 @@
-import { Box, DataList, Text } from "@chakra-ui/react";
+import { Box, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
 import type { Agent } from "../../data/types/agents";
 import { bytes, count, moment, spaced } from "../../data/words";
+import { Facts } from "../../parts/Facts";
 import { Tags, When } from "../../parts/marks";
 
 /** Where the agent runs, what it is, and how it is connected. */
@@ -24,14 +25,9 @@ export function AgentDetails({ agent }: { agent: Agent }) {
     ["Agent ID", agent.id],
   ];
   return (
-    <DataList.Root orientation="horizontal" size="md" borderWidth={1} borderRadius="md" p={3} gap={2}>
-      {facts.map(([name, value]) => (
-        <DataList.Item key={name}>
-          <DataList.ItemLabel minW="9em">{name}</DataList.ItemLabel>
-          <DataList.ItemValue wordBreak="break-word">{value}</DataList.ItemValue>
-        </DataList.Item>
-      ))}
-    </DataList.Root>
+    <Box borderWidth={1} borderRadius="md" p={3}>
+      <Facts facts={facts} />
+    </Box>
   );
 }
 

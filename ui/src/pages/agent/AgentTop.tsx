@@ -1,9 +1,9 @@
-import { Box, Breadcrumb, Flex, Heading, HStack, Text } from "@chakra-ui/react";
-import { Link as RouterLink } from "react-router-dom";
+import { Box, Flex, Heading, HStack, Text } from "@chakra-ui/react";
 
 import { useSource } from "../../data/source";
 import { count } from "../../data/words";
 import { beat, StateBadge } from "../../parts/agents";
+import { Breadcrumbs } from "../../parts/Breadcrumbs";
 import { Clamped } from "../../parts/marks";
 import { AgentActions } from "./AgentActions";
 import type { Asking } from "./Ask";
@@ -13,19 +13,7 @@ export function AgentTop({ agent, ask, done }: Asking) {
   const { home } = useSource();
   return (
     <Box mb={4}>
-      <Breadcrumb.Root size="sm" mb={2}>
-        <Breadcrumb.List>
-          <Breadcrumb.Item>
-            <Breadcrumb.Link asChild>
-              <RouterLink to={home}>Agents</RouterLink>
-            </Breadcrumb.Link>
-          </Breadcrumb.Item>
-          <Breadcrumb.Separator />
-          <Breadcrumb.Item>
-            <Breadcrumb.CurrentLink>{agent.name}</Breadcrumb.CurrentLink>
-          </Breadcrumb.Item>
-        </Breadcrumb.List>
-      </Breadcrumb.Root>
+      <Breadcrumbs above={[{ name: "Agents", to: home }]} name={agent.name} />
       <Flex justify="space-between" align="flex-start" wrap="wrap" gap={3}>
         <Box>
           <HStack gap={3}>

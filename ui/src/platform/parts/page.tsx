@@ -1,7 +1,8 @@
-// What every page of the platform begins with, and the rows of tabs.
-import { Box, Breadcrumb, Flex, Heading, HStack, Text } from "@chakra-ui/react";
-import { Fragment, useEffect, type ReactNode } from "react";
-import { Link as RouterLink } from "react-router-dom";
+// What every page of the platform begins with, and its parts.
+import { Box, Flex, Heading, HStack, Text } from "@chakra-ui/react";
+import { useEffect, type ReactNode } from "react";
+
+import { Breadcrumbs } from "../../parts/Breadcrumbs";
 
 /** Title of the page and of the browser's tab, what leads there, and what can be done. */
 export function PageTop(props: {
@@ -14,25 +15,7 @@ export function PageTop(props: {
   useTitle(props.title);
   return (
     <Box mb={4}>
-      {props.above ? (
-        <Breadcrumb.Root size="sm" mb={2}>
-          <Breadcrumb.List>
-            {props.above.map((each) => (
-              <Fragment key={each.to}>
-                <Breadcrumb.Item>
-                  <Breadcrumb.Link asChild>
-                    <RouterLink to={each.to}>{each.name}</RouterLink>
-                  </Breadcrumb.Link>
-                </Breadcrumb.Item>
-                <Breadcrumb.Separator />
-              </Fragment>
-            ))}
-            <Breadcrumb.Item>
-              <Breadcrumb.CurrentLink>{props.title}</Breadcrumb.CurrentLink>
-            </Breadcrumb.Item>
-          </Breadcrumb.List>
-        </Breadcrumb.Root>
-      ) : undefined}
+      {props.above ? <Breadcrumbs above={props.above} name={props.title} /> : undefined}
       <Flex justify="space-between" align="center" gap={3} wrap="wrap">
         <HStack gap={3} wrap="wrap">
           <Heading as="h1" size="xl" wordBreak="break-word">
@@ -57,40 +40,6 @@ export function useTitle(title: string): void {
   useEffect(() => {
     document.title = `${title} - Tradewind`;
   }, [title]);
-}
-
-export type Tab = { name: string; to: string; current: boolean; shown?: boolean };
-
-/** On a narrow screen the row scrolls: the tab that one is on is never outside of it. */
-const intoView = (link: HTMLElement | null) => link?.scrollIntoView({ block: "nearest", inline: "nearest" });
-
-export function TabRow({ label, tabs, small = false }: { label: string; tabs: Tab[]; small?: boolean }) {
-  return (
-    <HStack as="nav" aria-label={label} gap={1} mb={4} borderBottomWidth={1} overflowX="auto">
-      {tabs
-        .filter((tab) => tab.shown !== false)
-        .map((tab) => (
-          <Box
-            key={tab.to}
-            asChild
-            px={3}
-            py={small ? 1.5 : 2}
-            flexShrink={0}
-            fontSize="sm"
-            whiteSpace="nowrap"
-            borderBottomWidth={2}
-            fontWeight={tab.current ? "semibold" : "normal"}
-            color={tab.current ? "fg" : "fg.muted"}
-            borderColor={tab.current ? "brand.solid" : "transparent"}
-            _hover={{ color: "fg" }}
-          >
-            <RouterLink to={tab.to} ref={tab.current ? intoView : undefined} {...(tab.current ? { "aria-current": "page" as const } : {})}>
-              {tab.name}
-            </RouterLink>
-          </Box>
-        ))}
-    </HStack>
-  );
 }
 
 /** A part of a page, with a heading and a frame. */

@@ -191,9 +191,7 @@ def open_(session: Session, deployment: str) -> None:
 )
 @click.option("--no-contacts", is_flag=True, help="Take every contact away.")
 @click.option("--policy", help="The least strict data policy of its sites. Its processes are restarted.")
-@click.option(
-    "--size", help="A size that its cluster has; '' for the default. Its processes are restarted."
-)
+@click.option("--size", help="A size that its cluster has; '' for the default. Its processes are restarted.")
 @click.option(
     "--protect/--no-protect", "deletion_protection", default=None, help="Refuse to delete it, or no longer."
 )

@@ -9,6 +9,7 @@ import { SourceContext } from "../../../data/source";
 import { usePolled } from "../../../data/usePolled";
 import { useSay } from "../../../parts/news";
 import { Loading, Nothing, PageNotFound, Problem } from "../../../parts/states";
+import { TabRow } from "../../../parts/TabRow";
 import { AddressesPage } from "../../../pages/addresses/AddressesPage";
 import { AgentPage } from "../../../pages/agent/AgentPage";
 import { AgentsPage } from "../../../pages/AgentsPage";
@@ -21,7 +22,6 @@ import { TokensPage } from "../../../pages/tokens/TokensPage";
 import type { DeploymentView } from "../../../../generated/platform";
 import { answers } from "../../data/deployments";
 import { ofDeployment, referenceOf } from "../../data/platform";
-import { TabRow } from "../../parts/page";
 
 /** Why there is nothing of its Airflow to show, and what to do about it. */
 const WHY: Record<string, string> = {

@@ -3,13 +3,14 @@ import { Link as RouterLink, Navigate, Route, Routes, useLocation, useParams } f
 
 import { usePolled } from "../../../data/usePolled";
 import { Nothing, PageNotFound, Shown } from "../../../parts/states";
+import { TabRow } from "../../../parts/TabRow";
 import type { DeploymentView } from "../../../../generated/platform";
 import { answers, type OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
 import { LineIcon } from "../../parts/icons";
 import { PhaseBadge, StateDot } from "../../parts/marks";
-import { PageTop, TabRow } from "../../parts/page";
+import { PageTop } from "../../parts/page";
 import { AccessPage } from "./AccessPage";
 import { AgentPages } from "./AgentPages";
 import { BackupsPage } from "./BackupsPage";

@@ -2,10 +2,10 @@ import { Text, VStack } from "@chakra-ui/react";
 import { Route, Routes, useLocation } from "react-router-dom";
 
 import { PageNotFound } from "../../../parts/states";
+import { TabRow } from "../../../parts/TabRow";
 import type { OfDeployment } from "../../data/deployments";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
-import { TabRow } from "../../parts/page";
 import { HibernationPage } from "../hibernation/HibernationPage";
 import { MaintenancePage } from "../maintenance/MaintenancePage";
 import { AgentPages } from "./AgentPages";

@@ -6,13 +6,13 @@ import { usePolled } from "../../../data/usePolled";
 import { moment } from "../../../data/words";
 import { Copyable } from "../../../parts/Copyable";
 import { ReasonDialog, type Action } from "../../../parts/dialogs";
+import { Facts } from "../../../parts/Facts";
 import { When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
 import { ShownOnce } from "../../../parts/ShownOnce";
 import { Shown } from "../../../parts/states";
 import type { NewScimToken, ScimTokenCreated, ScimView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
-import { Facts } from "../../parts/Facts";
 import { Panel } from "../../parts/page";
 
 const PATH = "/organization/scim";

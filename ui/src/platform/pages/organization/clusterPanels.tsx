@@ -4,10 +4,10 @@ import { Box, Code, Text } from "@chakra-ui/react";
 import { moment } from "../../../data/words";
 import { Copyable } from "../../../parts/Copyable";
 import { DataTable } from "../../../parts/DataTable";
+import { Facts } from "../../../parts/Facts";
 import { When } from "../../../parts/marks";
 import { RowButton } from "../../../parts/RowButton";
 import type { ClusterView, WorkspaceView } from "../../../../generated/platform";
-import { Facts } from "../../parts/Facts";
 import { Panel } from "../../parts/page";
 import { ControllerState } from "./controller";
 

@@ -3,9 +3,9 @@ import { Alert, Code, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
 import { moment } from "../../../data/words";
+import { Facts } from "../../../parts/Facts";
 import { Tags } from "../../../parts/marks";
 import type { SignInSettingsView, SignInTest } from "../../../../generated/platform";
-import { Facts } from "../../parts/Facts";
 
 export function TestResult({ test }: { test: SignInTest }) {
   return (
