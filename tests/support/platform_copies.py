@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 from uuid import UUID
 
@@ -59,9 +59,7 @@ class Copy:
         with closing(_opened(installation)) as target:
             self.database.backup(target)
         installation.platform.ring._write(self.keys)
-        driver, made = installation.driver, deepcopy(self.driver)
-        vars(driver.cluster).update(vars(made.cluster))  # in place: a test may hold the cluster already
-        vars(driver).update({**vars(made), "cluster": driver.cluster})
+        _fill(installation.driver, deepcopy(self.driver))
         installation.organization, installation.owner_id = self.organization, self.owner_id
         installation.owner.headers["Authorization"] = self.authorization
         return deepcopy(self.deployment)
@@ -72,3 +70,17 @@ def _opened(installation: Any) -> sqlite3.Connection:
     connection = sqlite3.connect(installation.platform.store.engine.url.database)
     connection.execute("PRAGMA synchronous = OFF")
     return connection
+
+
+def _fill(empty: Any, full: Any) -> None:
+    """In place: a test may hold a part of it already."""
+    for name, there in vars(full).items():
+        here = getattr(empty, name)
+        if is_dataclass(here):
+            _fill(here, there)
+        elif isinstance(here, dict):
+            here.update(there)
+        elif isinstance(here, list):
+            here.extend(there)
+        else:
+            setattr(empty, name, there)

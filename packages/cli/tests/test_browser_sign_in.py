@@ -82,7 +82,7 @@ def test_what_goes_wrong_is_said(answer: dict[str, str], takes: bool, says: str)
 
 
 def test_nobody_who_signs_in_is_waited_for_no_longer_than_that() -> None:
-    with pytest.raises(CommandError, match="nobody signed in") as refused:
+    with pytest.raises(CommandError, match="there was no sign-in") as refused:
         browser_sign_in.sign_in(client(), lambda address: True, lambda text: None, seconds=0.01)
     assert "--no-browser" in refused.value.remedy
 

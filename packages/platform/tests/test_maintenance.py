@@ -189,7 +189,7 @@ def test_what_fails_to_begin_keeps_no_other_deployment_waiting(
     monkeypatch.setattr(timetable.backups, "begin", broken)
     reconciled.time.pass_(hours=15)
     turn(reconciled)
-    assert "does not begin" in caplog.text
+    assert "were not started" in caplog.text
     assert [one["deployment_name"] for one in all_backups(reconciled)] == ["ops"]
     monkeypatch.undo()
     turn(reconciled)

@@ -36,7 +36,9 @@ def compose(
     """
     settings = settings or provider_settings.current()
     refusal_events = RefusalEvents(clock=clock)
-    rate_limiter = AuthenticationRateLimiter(refusal_events, per_minute=settings.failures_per_minute)
+    rate_limiter = AuthenticationRateLimiter(
+        refusal_events, per_minute=settings.failures_per_minute, monotonic=monotonic
+    )
     return Plane(
         settings=settings,
         clock=clock,
