@@ -63,7 +63,7 @@ class Side:
     def attempt(self, options: argparse.Namespace) -> None:
         attempt = self.start(options.task, options.dag, options.map_index)
         outcome = attempt.outcome()
-        self.host.heard.clear()
+        self.host.received.clear()
         if self.host.gateway.states_of(attempt) != ["success"]:
             raise RuntimeError(f"{outcome}: {attempt.log()}")
 
@@ -140,7 +140,7 @@ def _sleep(sides: list[Side], options: argparse.Namespace) -> None:
             side.host.stop(attempt, grace=0.0)
         for attempt in running:
             attempt.outcome()
-        side.host.heard.clear()
+        side.host.received.clear()
 
 
 def _wait_for(pid: int, meets: Callable[[int], bool]) -> None:
@@ -218,7 +218,7 @@ def _sides(options: argparse.Namespace) -> Iterator[list[Side]]:
             )
             stack.callback(host.close)
             if options.verbose:
-                print(json.dumps({chosen: host.hears(hosts.Hello).accelerators}, indent=1))
+                print(json.dumps({chosen: host.receives(hosts.Hello).accelerators}, indent=1))
             sides.append(Side(chosen, host))
         yield sides
 

@@ -105,11 +105,11 @@ def site(
             "kwargs": {"path": str(DAGS), "refresh_interval": 5},
         }
         bundles = [signs_in, local_bundle(f"{backend.name}-once", DAGS.parent / "dags_once")]
-        with cloud.door(int(plane.url.rpartition(":")[2])) as door:
+        with cloud.proxy(int(plane.url.rpartition(":")[2])) as proxy:
             made = run_site(
                 home,
                 plane,
-                plane_url=door.url,
+                plane_url=proxy.url,
                 name=backend.name,
                 bundle=backend.name,
                 dags=DAGS,

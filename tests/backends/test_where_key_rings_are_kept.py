@@ -28,7 +28,7 @@ PAGE = "keep-the-key-ring-in-a-kms.md"
 NOWHERE = "http://127.0.0.1:1"
 
 
-class Keeper:
+class SiteWithKeyRing:
     """A site's machine: a folder in place of /etc/tradewind, and the programs of the clouds."""
 
     def __init__(self, home: Path, variables: Mapping[str, str]) -> None:
@@ -89,7 +89,7 @@ async def test_aws_kms_decrypts_the_ring(moto: Moto, tmp_path: Path) -> None:
     (made,) = moto.calls(("kms", "create_key", {}))
     alias = {"AliasName": "alias/tradewind", "TargetKeyId": made["KeyMetadata"]["KeyId"]}
     moto.calls(("kms", "create_alias", alias))
-    site = Keeper(tmp_path, moto.environment())
+    site = SiteWithKeyRing(tmp_path, moto.environment())
     site.shell(code_of("AWS KMS", "shell"))
     secret = (tmp_path / "keys.sealed").read_bytes()
     assert b"frankfurt" not in secret
@@ -99,7 +99,7 @@ async def test_aws_kms_decrypts_the_ring(moto: Moto, tmp_path: Path) -> None:
 
 
 async def test_a_ring_in_secrets_manager_is_rotated_while_the_agent_runs(moto: Moto, tmp_path: Path) -> None:
-    site = Keeper(tmp_path, moto.environment())
+    site = SiteWithKeyRing(tmp_path, moto.environment())
     site.shell(code_of("AWS Secrets Manager", "shell"))
     in_force = RingInForce(now=lambda: 0.0, fetch=lambda: site.read("AWS Secrets Manager"))
     await in_force.fetch_first()
@@ -123,7 +123,7 @@ async def test_vault_decrypts_the_ring(servers: Servers, tmp_path: Path) -> None
     bao.ask("POST", "sys/mounts/transit", {"type": "transit"})
     bao.ask("POST", "transit/keys/tradewind")
     names = {"VAULT_ADDR": bao.url, "VAULT_TOKEN": ROOT_TOKEN, "BAO_ADDR": bao.url, "BAO_TOKEN": ROOT_TOKEN}
-    site = Keeper(tmp_path, names)
+    site = SiteWithKeyRing(tmp_path, names)
     site.shell(code_of("Vault and OpenBao", "shell"))
     assert (tmp_path / "keys.sealed").read_text().startswith("vault:v1:")
     assert await site.read("Vault and OpenBao") == site.ring
@@ -132,7 +132,7 @@ async def test_vault_decrypts_the_ring(servers: Servers, tmp_path: Path) -> None
 
 
 async def test_the_secrets_backend_of_the_tasks_has_the_ring(moto: Moto, tmp_path: Path) -> None:
-    site = Keeper(tmp_path, moto.environment())
+    site = SiteWithKeyRing(tmp_path, moto.environment())
     seal = settings_of("The secrets backend of the site")
     secret = {"Name": f"airflow/variables/{seal.keys_variable}", "SecretString": site.ring.text()}
     moto.calls(("secretsmanager", "create_secret", secret))

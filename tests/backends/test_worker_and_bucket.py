@@ -42,7 +42,7 @@ class Worker:
         return self.home / "waiting"
 
     def log_storages(self) -> dict[str, LogStorage]:
-        return {"default": self.host.hears(Hello).logs}
+        return {"default": self.host.receives(Hello).logs}
 
     def run(self, task_id: str) -> RunningAttempt:
         attempt = self.host.run(task_id)

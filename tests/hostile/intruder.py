@@ -234,10 +234,10 @@ class Intruder:
                 ("GET", "/connections/x", None),
             ]
         )
-        speaker = self.dice.choice(["triggerer", "dag_processor", self._attempt()])
-        answer = self.ask(method, paths.EXECUTION + path, body, **{paths.ATTEMPT_HEADER: speaker})
+        requester = self.dice.choice(["triggerer", "dag_processor", self._attempt()])
+        answer = self.ask(method, paths.EXECUTION + path, body, **{paths.ATTEMPT_HEADER: requester})
         if answer.is_success:
-            self.gained.append(f"{method} {path} as {speaker}: {answer.text[:100]}")
+            self.gained.append(f"{method} {path} as {requester}: {answer.text[:100]}")
 
     def moves_attempts(self) -> None:
         attempt_id, _, epoch = self._attempt().partition(":")

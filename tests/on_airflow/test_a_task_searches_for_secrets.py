@@ -28,7 +28,7 @@ def searching(deployment: Deployment, directory: Path) -> Iterator[Deployment]:
 
 
 def test_a_task_finds_nobodys_credential_not_even_its_own(searching: Deployment) -> None:
-    for _ in range(2):  # a keeper that has served one attempt may serve the next
+    for _ in range(2):  # a process manager that has served one attempt may serve the next
         assert searching.rest.run("searching").state == "success"
     for searched in searching.journal("searched"):
         assert searched["planted"], "where one is, it is found"

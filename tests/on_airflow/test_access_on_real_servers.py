@@ -1,4 +1,4 @@
-"""Tokens, addresses and host names on two real API servers, as a running agent and whoever stands in front see them."""
+"""Tokens, addresses and host names on two real API servers, as a running agent and a proxy in front see them."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class Site:
     def logged(self, action: str) -> bool:
         return f'"{action}"' in self.agent.process.log.read_text()
 
-    def knock(self, port: int, **headers: str) -> httpx.Response:
+    def sign_in(self, port: int, **headers: str) -> httpx.Response:
         """Ask an API server for a session, without any token."""
         url = f"http://127.0.0.1:{port}/remote-execution/v1/sessions"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return httpx.post(url, json={}, headers=named, timeout=30)
 
     def refused_everywhere(self) -> bool:
-        answers = [self.knock(port) for port in self.plane.ports]
+        answers = [self.sign_in(port) for port in self.plane.ports]
         return all(one.status_code == 403 and one.json()["error"] == "address_not_allowed" for one in answers)
 
 
@@ -114,7 +114,7 @@ def test_a_list_of_addresses_holds_on_every_api_server_within_five_seconds(site:
     assert site.http.put(url, json={**elsewhere, "force": True, "reason": "test"}).status_code == 200
     eventually(site.refused_everywhere, timeout=5, what="both API servers refuse this address")
     # a trusted proxy names somebody who is on the list: on to the next question, which is the token
-    through = site.knock(site.plane.ports[0], X_Forwarded_For="6.6.6.6, 192.0.2.7")
+    through = site.sign_in(site.plane.ports[0], X_Forwarded_For="6.6.6.6, 192.0.2.7")
     assert (through.status_code, through.json()["error"]) != (403, "address_not_allowed")
     eventually(lambda: site.logged("address_refused"), timeout=60, what="the agent says so in its log")
     assert site.agent.process.running
@@ -149,7 +149,7 @@ def test_a_name_for_agents_has_nothing_for_people(site: Site, path: str) -> None
         assert (answer.status_code, answer.text) == (404, "404 page not found")
         assert answer.headers["content-type"].startswith("text/plain")
     assert httpx.get(f"{site.plane.url}/healthz", headers=here, timeout=30).text == "ok"
-    refusal = site.knock(site.plane.ports[0], Host="k3.external.example.com")
+    refusal = site.sign_in(site.plane.ports[0], Host="k3.external.example.com")
     assert refusal.json()["error"] in ("token_missing", "malformed")
 
 

@@ -151,7 +151,7 @@ class RunningAttempt:
 
     @property
     def manager(self) -> int:
-        return int(self.host.hears(hosts.AttemptStarted, self).pid)
+        return int(self.host.receives(hosts.AttemptStarted, self).pid)
 
     @cached_property
     def supervisor(self) -> int:
@@ -164,7 +164,7 @@ class RunningAttempt:
         return int(pids[0])
 
     def outcome(self) -> Any:
-        return self.host.hears(hosts.AttemptEnded, self).outcome
+        return self.host.receives(hosts.AttemptEnded, self).outcome
 
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
@@ -251,7 +251,7 @@ class WorkerHost:
         """Without a `command`, the process is forked: from one that has been prepared with the same configuration, or with
         Airflow's libraries alone where it has a configuration in files."""
         self.gateway, self.home = gateway, home
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
         self.output = home / "output.txt"
         ours, theirs = socket.socketpair()
         self.control = ours
@@ -296,13 +296,13 @@ class WorkerHost:
         yield lines
         self._send = self.control.sendall
 
-    def hears(self, kind: type, of: RunningAttempt | None = None) -> Any:
+    def receives(self, kind: type, of: RunningAttempt | None = None) -> Any:
         """The first message of that kind (about that attempt), waiting for it if need be."""
 
         def fits(message: Any) -> bool:
             return isinstance(message, kind) and (of is None or message.attempt_id == of.attempt_id)
 
-        for message in self.heard:
+        for message in self.received:
             if fits(message):
                 return message
         self.control.settimeout(PATIENCE)
@@ -311,13 +311,15 @@ class WorkerHost:
                 line = self._lines.readline()
             except TimeoutError:
                 raise AssertionError(
-                    f"no {kind.__name__}, only {self.heard}: {self.output.read_text()}"
+                    f"no {kind.__name__}, only {self.received}: {self.output.read_text()}"
                 ) from None
             assert line, f"the host ended: {self.output.read_text()}"
-            self.heard.append(hosts.FROM_HOST.validate_json(line))
-            assert kind is hosts.Problem or not isinstance(self.heard[-1], hosts.Problem), self.heard[-1]
-            if fits(self.heard[-1]):
-                return self.heard[-1]
+            self.received.append(hosts.FROM_HOST.validate_json(line))
+            assert kind is hosts.Problem or not isinstance(self.received[-1], hosts.Problem), self.received[
+                -1
+            ]
+            if fits(self.received[-1]):
+                return self.received[-1]
 
     def run(
         self,

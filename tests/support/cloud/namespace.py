@@ -136,7 +136,7 @@ class Cloud:
         self._server.shutdown()
         self._server.server_close()
 
-    def door(self, port: int) -> Proxy:
+    def proxy(self, port: int) -> Proxy:
         """A proxy that agents in here reach a port of this machine's loopback by."""
         return Proxy(("127.0.0.1", port), host=self.place.outside)
 

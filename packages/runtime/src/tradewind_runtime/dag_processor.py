@@ -150,8 +150,8 @@ class ParsingLoop:
         self._wanted: set[tuple[str, str]] = set()
         self._granted: list[tuple[UUID, CallbackRequest]] = []
         self._running: list[tuple[UUID, CallbackRequest, float]] = []
-        self._told: tuple[str, tuple[Finding, ...]] | None = None
-        self._told_at = 0.0
+        self._reported: tuple[str, tuple[Finding, ...]] | None = None
+        self._reported_at = 0.0
 
     # ---- what the manager calls (`airflow.dags.Loop`)
 
@@ -272,7 +272,7 @@ class ParsingLoop:
     def _tell_status(self, manager: Processor) -> None:
         """Send the agent a line and the findings, when they have changed."""
         now = time.monotonic()
-        if now - self._told_at < STATUS_EVERY:
+        if now - self._reported_at < STATUS_EVERY:
             return  # before anything is counted: the loop turns several times for each file
         roles = self._sync_state.roles()
         numbers = manager.numbers() | {"waiting": float(self._sync_state.waiting())}
@@ -283,8 +283,8 @@ class ParsingLoop:
             + [f"{name}: cannot be made" for name in self._sync_state.broken()]
         )
         status = (line, self._sync_state.findings())
-        if status != self._told:
-            self._told, self._told_at = status, now
+        if status != self._reported:
+            self._reported, self._reported_at = status, now
             self._control.send(HostStatus(line=line, numbers=numbers, findings=status[1]))
 
 

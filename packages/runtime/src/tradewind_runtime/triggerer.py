@@ -178,16 +178,16 @@ class Status:
         self._control = control
         self._outbox = outbox
         self._last: tuple[int, int, bool] | None = None
-        self._told_at = 0.0
+        self._reported_at = 0.0
 
     def tell(self, supervisor: Supervisor) -> None:
         """Raises ControlClosed when the agent's end is closed."""
         now = time.monotonic()
         running, waiting = len(supervisor.running_triggers), len(self._outbox)
         facts = (running, waiting, supervisor.working)
-        if facts == self._last or now - self._told_at < STATUS_SECONDS:
+        if facts == self._last or now - self._reported_at < STATUS_SECONDS:
             return
-        self._last, self._told_at = facts, now
+        self._last, self._reported_at = facts, now
         line = f"{running} triggers run" + (f", {waiting} reports wait for the plane" if waiting else "")
         if not supervisor.working:
             line += "; their event loop is silent"

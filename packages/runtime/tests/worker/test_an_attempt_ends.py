@@ -117,7 +117,7 @@ def test_the_same_attempt_told_twice_runs_once(host, gateway):
     )
     host.stop(attempt, grace=0.1)
     attempt.outcome()
-    started = [m for m in host.heard if isinstance(m, hosts.AttemptStarted)]
+    started = [m for m in host.received if isinstance(m, hosts.AttemptStarted)]
     assert len([m for m in started if m.attempt_id == attempt.attempt_id]) == 1
 
 

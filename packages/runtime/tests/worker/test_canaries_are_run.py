@@ -23,7 +23,7 @@ CANARY = {"queue": "gpu:a/b"}
 
 
 def test_a_canary_writes_a_line_and_leaves_nothing(host: WorkerHost, gateway: FakeGateway) -> None:
-    assert host.hears(hosts.Hello).canary
+    assert host.receives(hosts.Hello).canary
     attempt = host.start(WorkKind.CANARY, CANARY)
     outcome = attempt.outcome()
     assert outcome.kind is OutcomeKind.SUCCEEDED, outcome
@@ -127,7 +127,7 @@ def test_a_machine_without_processes_fails_the_start(own_host: Callable[..., Wor
         if place is None:
             pytest.skip("needs root and a writable pids cgroup")
         host = own_host(command=[*place.before_a_command, *PYTHON])
-        host.hears(hosts.Hello)
+        host.receives(hosts.Hello)
         alone = place.current
         for more in (0, 2):  # none; the process manager and the supervisor
             place.allow(alone + more)

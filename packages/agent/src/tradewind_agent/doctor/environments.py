@@ -47,15 +47,15 @@ async def _examine(
     examination: Examination, environment: EnvironmentSettings, *, bundles: bool
 ) -> AsyncIterator[Result]:
     check = f"environment:{environment.name}"
-    heard = bytearray()
+    output = bytearray()
     try:
         answer = await aiotime.within(
-            _asked(examination, environment, bundles, heard), examination.environment_patience
+            _asked(examination, environment, bundles, output), examination.environment_patience
         )
     except asyncio.TimeoutError:
         done = [
             _result(examination, environment, json.loads(line))
-            for line in interpreter.marked(heard.decode(errors="replace").rpartition("\n")[0], MARK)
+            for line in interpreter.marked(output.decode(errors="replace").rpartition("\n")[0], MARK)
         ]
         for each in done:
             yield each
@@ -100,7 +100,7 @@ def _skew(examination: Examination, theirs: str) -> str:
 
 
 async def _asked(
-    examination: Examination, environment: EnvironmentSettings, bundles: bool, heard: bytearray
+    examination: Examination, environment: EnvironmentSettings, bundles: bool, output: bytearray
 ) -> interpreter.InterpreterOutput:
     settings = examination.settings
     allowed = examination.about.policy if examination.about is not None else Policy.OPEN
@@ -127,5 +127,9 @@ async def _asked(
         },
     )
     return await interpreter.ask(
-        settings, environment, "tradewind_runtime.doctor", configure.model_dump_json(), on_output=heard.extend
+        settings,
+        environment,
+        "tradewind_runtime.doctor",
+        configure.model_dump_json(),
+        on_output=output.extend,
     )

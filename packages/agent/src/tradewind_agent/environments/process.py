@@ -155,7 +155,7 @@ class ComponentProcess:
         )
         description = "the agent stopped it"
         self._process = process
-        ending = asyncio.create_task(self._end_when_told(process), name=f"ending of {self.title}")
+        ending = asyncio.create_task(self._end_when_stopped(process), name=f"ending of {self.title}")
         try:
             process.send(self._configure(secret))
             await self._introduce(process)
@@ -241,7 +241,7 @@ class ComponentProcess:
             process.signal(signal.SIGKILL)
             return await process.wait()
 
-    async def _end_when_told(self, process: ChildProcess) -> None:
+    async def _end_when_stopped(self, process: ChildProcess) -> None:
         await self._stopping.wait()
         process.send(StopHost(now=True))
         await asyncio.sleep(self._stop_grace)

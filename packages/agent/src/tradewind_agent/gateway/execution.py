@@ -205,8 +205,8 @@ def _unsigned(reply: Reply, answer: Any) -> Reply:
     run = answer.get("dag_run") if isinstance(answer, dict) else None
     if not isinstance(run, dict) or not isinstance(run.get("conf"), dict):
         return reply
-    told = {**answer, "dag_run": {**run, "conf": run_signatures.without(run["conf"])}}
-    return replace(reply, body=json.dumps(told).encode())
+    unsigned = {**answer, "dag_run": {**run, "conf": run_signatures.without(run["conf"])}}
+    return replace(reply, body=json.dumps(unsigned).encode())
 
 
 def _note_state(attempt: AttemptPrincipal, body: bytes, reply: Reply) -> None:

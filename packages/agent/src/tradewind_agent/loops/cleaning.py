@@ -128,13 +128,13 @@ class Cleaning:
         found = StorageListing(stored=await asyncio.to_thread(stored_logs.listed, self._log_directory))
         for environment in self._settings.task_environments:
             try:
-                told = await storages.listed(self._settings, environment)
+                listed = await storages.listed(self._settings, environment)
             except (AgentError, OSError) as error:
                 found.problems.append(str(error))
                 continue
-            mine = {(one["kind"], one["base"]) for one in told} - set(found.environments)
+            mine = {(one["kind"], one["base"]) for one in listed} - set(found.environments)
             found.environments |= dict.fromkeys(mine, environment)  # environments may share a storage
-            found.stored += [Stored(**one) for one in told if (one["kind"], one["base"]) in mine]
+            found.stored += [Stored(**one) for one in listed if (one["kind"], one["base"]) in mine]
         return found
 
     async def _fates(self, stored: Iterable[Stored]) -> dict[tuple[str, str], RunFate]:

@@ -46,12 +46,12 @@ def _accelerators(document: Document) -> Samples:
             yield (each["component"], each["environment"], name), 0.0 if reason else 1.0
 
 
-_TOLD_OF: Final = (("exited", "success"), ("exited", "failed"), ("killed", "failed"))
+_COUNTED: Final = (("exited", "success"), ("exited", "failed"), ("killed", "failed"))
 """Ends with a series before the first: Prometheus takes no first sample for an increase."""
 
 
 def _ended(document: Document) -> Samples:
-    counts = dict.fromkeys(_TOLD_OF, 0.0)
+    counts = dict.fromkeys(_COUNTED, 0.0)
     for each in document.get("metrics", {}).get("attempts_ended", ()):
         counts[each["process"], each["task_state"]] = float(each["count"])
     return sorted(counts.items())

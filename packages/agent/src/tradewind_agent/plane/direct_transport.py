@@ -75,12 +75,12 @@ class DirectTransport:
                 self._put_back(connection)
         finally:
             self._room.release()
-        told = reading.headers
+        answered = reading.headers
         try:
-            content = reading.content(told)
+            content = reading.content(answered)
         except (zlib.error, ResponseTooLarge) as error:
             raise retry.broke(error, url=self._base_url) from error
-        return ReceivedResponse(self._base_url + path, reading.status, told.without_framing(), content)
+        return ReceivedResponse(self._base_url + path, reading.status, answered.without_framing(), content)
 
     async def aclose(self) -> None:
         self._ended = True

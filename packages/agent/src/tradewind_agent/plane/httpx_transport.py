@@ -62,8 +62,8 @@ class HttpxTransport:
                 content = await _read(response, latest=asyncio.get_running_loop().time() + 2 * timeout)
         except (httpx.HTTPError, ResponseTooLarge) as error:
             raise retry.unreachable(error, url=self._base_url) from error
-        told = Headers(response.headers.multi_items()).without_framing()
-        return ReceivedResponse(str(response.url), response.status_code, told, content)
+        answered = Headers(response.headers.multi_items()).without_framing()
+        return ReceivedResponse(str(response.url), response.status_code, answered, content)
 
     async def aclose(self) -> None:
         await self._client.aclose()

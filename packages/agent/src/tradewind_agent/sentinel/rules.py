@@ -62,7 +62,7 @@ def _problems(pod: Object, events: Sequence[Object], now: datetime) -> Iterator[
         pods.ended_by_others(pod, events, now),
         pods.does_not_end(pod, now),
     ]
-    told = [each for each in found if each is not None]
-    yield from told
-    if not told and (problem := pods.not_ready(pod, events, now)) is not None:
+    explained = [each for each in found if each is not None]
+    yield from explained
+    if not explained and (problem := pods.not_ready(pod, events, now)) is not None:
         yield problem

@@ -102,8 +102,10 @@ class RingInForce:
         ring = self()
         here = ring.keys if ring is not None else {}
         missing = [key_id for key_id in self._missed if key_id not in here]
-        told = f"values on the plane are sealed with key {', '.join(missing)}, which this agent does not have"
-        return "; ".join(each for each in (self._broken, told if missing else "") if each)
+        missing_keys = (
+            f"values on the plane are sealed with key {', '.join(missing)}, which this agent does not have"
+        )
+        return "; ".join(each for each in (self._broken, missing_keys if missing else "") if each)
 
     def _taken(self, ring: KeyRing) -> None:
         self._broken = ""

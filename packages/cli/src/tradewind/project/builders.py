@@ -85,10 +85,10 @@ class Builder:
         about = f"{target} cannot be pushed"
         if self._oci:
             with tempfile.TemporaryDirectory(prefix="tradewind-") as folder:
-                told = Path(folder) / "digest"
+                digest_file = Path(folder) / "digest"
                 where = target if ":/" in target.partition("/")[0] + "/" else f"docker://{target}"
-                self._run("push", "--digestfile", str(told), image, where, about=about)
-                return told.read_text(encoding="utf-8").strip()
+                self._run("push", "--digestfile", str(digest_file), image, where, about=about)
+                return digest_file.read_text(encoding="utf-8").strip()
         self._run("tag", image, target, about=about)
         self._run("push", target, about=about)
         listed = self._run("image", "inspect", "--format", "{{json .RepoDigests}}", target, about=about)

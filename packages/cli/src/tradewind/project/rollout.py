@@ -144,5 +144,5 @@ def _why_not(agent: operator.AgentView, sessions: Collection[UUID], version: str
 def _sentence(release: str, waiting: Mapping[str, str], timeout: float) -> str:
     if not waiting:
         return f"no agent of {release} has come within {timeout:g} s"
-    told = "; ".join(f"{name}: {why}" for name, why in sorted(waiting.items()))
-    return f"not all agents of {release} run the new image after {timeout:g} s: {told}"
+    reasons = "; ".join(f"{name}: {why}" for name, why in sorted(waiting.items()))
+    return f"not all agents of {release} run the new image after {timeout:g} s: {reasons}"

@@ -121,8 +121,8 @@ class CheckedState(SyncState):
     def __init__(self, claims: list[dags.BundleClaim]) -> None:
         super().__init__(uuid4(), claims)
         self.results: dict[tuple[str, str], dags.FileResult] = {}
-        told = [dags.BundleClaimed(name=claim.name, role=dags.Role.SPEAKS) for claim in claims]
-        self.claimed(dags.Claimed(bundles=tuple(told)))
+        claimed = [dags.BundleClaimed(name=claim.name, role=dags.Role.SPEAKS) for claim in claims]
+        self.claimed(dags.Claimed(bundles=tuple(claimed)))
 
     def parsed(self, bundle: str, sized: Sized, *, version_data: dict[str, Any] | None = None) -> None:
         self.results[(bundle, sized.result.path)] = sized.result

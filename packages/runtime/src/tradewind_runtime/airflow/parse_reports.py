@@ -42,7 +42,7 @@ class ParseReports:
             bundle=bundle,
             path=path,
             parsed=parsed,
-            import_errors=self._told(bundle, place, found.import_errors or {}),
+            import_errors=self._errors_without_site(bundle, place, found.import_errors or {}),
             warnings=[warning for warning in found.warnings or () if isinstance(warning, dict)],
             seconds=seconds,
             source=_source(place, path, parsed) if self.send_source and place else None,
@@ -57,12 +57,16 @@ class ParseReports:
         )
         self.sync_state.parsed(bundle, result)
 
-    def _told(self, bundle: str, place: Path | None, errors: Mapping[str, str]) -> dict[str, str]:
-        told: dict[str, str] = {}
+    def _errors_without_site(
+        self, bundle: str, place: Path | None, errors: Mapping[str, str]
+    ) -> dict[str, str]:
+        reduced: dict[str, str] = {}
         for path, text in errors.items():
             said = text if self.quote_source else boundary.without_source(secrets_masker.masked(text))
-            told[path] = results.without_site(said, bundle=bundle, bundle_path=str(place)) if place else said
-        return told
+            reduced[path] = (
+                results.without_site(said, bundle=bundle, bundle_path=str(place)) if place else said
+            )
+        return reduced
 
 
 def _source(place: Path, path: str, parsed: Sequence[results.ParsedDag]) -> dict[str, str]:

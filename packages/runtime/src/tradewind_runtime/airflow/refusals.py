@@ -39,8 +39,8 @@ def refusal(exception: BaseException) -> str:
     """What was refused and what to do, when that is why; else empty."""
     if not isinstance(exception, AirflowRuntimeError) or not isinstance(exception.error.detail, Mapping):
         return ""
-    told = exception.error.detail.get("detail")
-    if not isinstance(told, Mapping) or told.get("error") not in _FINAL:
+    detail = exception.error.detail.get("detail")
+    if not isinstance(detail, Mapping) or detail.get("error") not in _FINAL:
         return ""
-    message, remedy = str(told.get("message", "")), str(told.get("remedy", ""))
+    message, remedy = str(detail.get("message", "")), str(detail.get("remedy", ""))
     return f"Refused: {message}." + (f" To do: {remedy}." if remedy else "")

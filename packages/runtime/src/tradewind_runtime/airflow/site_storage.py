@@ -215,14 +215,14 @@ def _remedy(error: BaseException, right: str, setting: str) -> str:
 def _written(about: dict[str, Any]) -> float | None:
     """When an object was written, by the names that fsspec's file systems have for it."""
     for name in ("mtime", "LastModified", "last_modified", "updated", "modified", "created"):
-        told = about.get(name)
-        if isinstance(told, str):
+        written = about.get(name)
+        if isinstance(written, str):
             with suppress(ValueError):  # no moment: the next name may have one
-                told = datetime.fromisoformat(told.replace("Z", "+00:00"))
-        if isinstance(told, datetime):
-            return told.timestamp()
-        if isinstance(told, (int, float)) and not isinstance(told, bool):
-            return float(told)
+                written = datetime.fromisoformat(written.replace("Z", "+00:00"))
+        if isinstance(written, datetime):
+            return written.timestamp()
+        if isinstance(written, (int, float)) and not isinstance(written, bool):
+            return float(written)
     return None
 
 

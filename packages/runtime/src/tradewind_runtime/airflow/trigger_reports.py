@@ -62,9 +62,11 @@ class TriggerReports:
         if traceback is not None and self._masks:
             text = secrets_masker.masked("".join(traceback))
             traceback = boundary.without_source(text).splitlines(keepends=True)
-        told = None if traceback is None else tuple(line[:4000] for line in traceback[-wire.MOST_TRACEBACK :])
+        reported = (
+            None if traceback is None else tuple(line[:4000] for line in traceback[-wire.MOST_TRACEBACK :])
+        )
         self._assigned.rest(trigger_id)
-        self._outbox.put_failure(trigger_id, wire.Failure(traceback=told))
+        self._outbox.put_failure(trigger_id, wire.Failure(traceback=reported))
 
     def _without_secrets(self, event: TriggerEvent, *, of_callback: bool) -> TriggerEvent:
         """The event without secrets that Airflow knows, and of a callback without what it returned."""

@@ -210,9 +210,9 @@ class PlaneSync:
     def _claimed(self, answer: dags.Claimed) -> None:
         before = self._sync_state.roles()
         self._sync_state.claimed(answer)
-        for told in answer.bundles:
-            if told.refusal is not None and before.get(told.name) is not told.role:
-                refusal = told.refusal
+        for claimed in answer.bundles:
+            if claimed.refusal is not None and before.get(claimed.name) is not claimed.role:
+                refusal = claimed.refusal
                 self._tell(Note("bundle_refused", f"{refusal.message}. {refusal.remedy}", "error"))
         self._tell(RolesChanged())
 

@@ -29,7 +29,7 @@ _TWO_KEYS: Final = (
 )
 _ONE_KEY: Final = "Give every agent of the site the same site_key_file, and the same `deployment` where their plane_url differs"
 
-REFRESHES_TOLD: Final = timedelta(minutes=1)
+REFRESHES_REPORTED: Final = timedelta(minutes=1)
 """How often the plane is told of refreshes that found nothing new."""
 
 
@@ -54,7 +54,7 @@ class _Bundle:
     same: dict[str, str] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     refreshed: datetime | None = None
-    refreshed_told: datetime | None = None
+    refresh_reported_at: datetime | None = None
     in_flight: bool = False
 
     def waits(self) -> bool:
@@ -117,7 +117,11 @@ class SyncState:
             one = self._bundles[bundle]
             one.refreshed_at = at
             another = version is not None and version != one.version
-            if another or one.refreshed_told is None or at - one.refreshed_told >= REFRESHES_TOLD:
+            if (
+                another
+                or one.refresh_reported_at is None
+                or at - one.refresh_reported_at >= REFRESHES_REPORTED
+            ):
                 one.refreshed = at
             if version is not None:
                 one.version, one.version_data = version, None
@@ -194,26 +198,26 @@ class SyncState:
     def claimed(self, answer: dags.Claimed) -> None:
         """Take over what the plane says. Files it does not hold as last parsed here are to be parsed again."""
         with self._condition:
-            for told in answer.bundles:
-                one = self._bundles.get(told.name)
+            for granted in answer.bundles:
+                one = self._bundles.get(granted.name)
                 if one is None:
                     continue
-                one.role, one.mark, one.refusal = told.role, told.mark, told.refusal
-                one.another_key = told.another_key
+                one.role, one.mark, one.refusal = granted.role, granted.mark, granted.refusal
+                one.another_key = granted.another_key
                 one.refused.clear()
-                if told.role is not Role.SPEAKS:
+                if granted.role is not Role.SPEAKS:
                     one.refusals.clear()
                     one.forget_waiting()
                     one.held.clear()
                     one.parsed.clear()
                     continue
                 if one.refreshed_at is None:
-                    one.version, one.refreshed_at = told.version, told.refreshed_at
-                one.held = {file.path: (file.content, file.version) for file in told.files}
+                    one.version, one.refreshed_at = granted.version, granted.refreshed_at
+                one.held = {file.path: (file.content, file.version) for file in granted.files}
                 for path, content in one.parsed.items():
                     held = one.held.get(path)
                     if path not in one.files and (held is None or held[0] != content):
-                        self._reparse.add((told.name, path))
+                        self._reparse.add((granted.name, path))
             self._condition.notify_all()
 
     # ---- reporting
@@ -396,7 +400,7 @@ class SyncState:
         removed = sorted(one.removed)[: dags.FILES_IN_REPORT]
         one.removed -= set(removed)
         one.refreshed, refreshed = None, one.refreshed_at
-        one.refreshed_told = refreshed
+        one.refresh_reported_at = refreshed
         one.in_flight = True
         return dags.Report(
             instance=self.instance,

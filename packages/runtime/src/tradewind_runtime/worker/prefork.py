@@ -51,8 +51,8 @@ class PreforkProcess:
         self._helpers = helpers
         self._attempts: dict[UUID, LiveAttempt] = {}
         self._stopping = False
-        self._told: tuple[int, int] | None = None
-        self._told_at = float("-inf")
+        self._reported: tuple[int, int] | None = None
+        self._reported_at = float("-inf")
         self._woken, self._wake = os.pipe()
 
     def serve(self) -> int:
@@ -184,9 +184,9 @@ class PreforkProcess:
     def _tell_status(self) -> None:
         now = time.monotonic()
         numbers = (len(self._attempts), self._slots)
-        if numbers == self._told or now < self._told_at + STATUS_EVERY:
+        if numbers == self._reported or now < self._reported_at + STATUS_EVERY:
             return
-        self._told, self._told_at = numbers, now
+        self._reported, self._reported_at = numbers, now
         line = f"{numbers[0]} of {numbers[1]} slots busy"
         self._control.send(HostStatus(line=line, numbers={"running": numbers[0], "slots": numbers[1]}))
 
@@ -194,8 +194,8 @@ class PreforkProcess:
         """Milliseconds until something is due; None: wait for news."""
         moments = [each.next_kill() for each in self._attempts.values()]
         moments.append(self._pool.close_idle())
-        if (len(self._attempts), self._slots) != self._told:
-            moments.append(self._told_at + STATUS_EVERY)
+        if (len(self._attempts), self._slots) != self._reported:
+            moments.append(self._reported_at + STATUS_EVERY)
         soonest = min((moment for moment in moments if moment is not None), default=None)
         return None if soonest is None else max(0.0, soonest - time.monotonic()) * 1000 + 1
 

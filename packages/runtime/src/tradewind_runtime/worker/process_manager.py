@@ -44,7 +44,7 @@ class _ProcessManager:
     def __init__(self, control_socket: socket.socket, work: supervisor.Work) -> None:
         self._control_socket, self._work = control_socket, work
         self._task: int | None = None  # until the end of its attempt: no other process gets its pid before
-        self._told = True  # that it has ended
+        self._reported = True  # that it has ended
         kernel.default_signals()
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGINT):  # the supervisor, of the same group, acts on them
@@ -127,7 +127,7 @@ class _ProcessManager:
         for fd in descriptors:
             os.close(fd)
         if pid > 0:
-            self._task, self._told = pid, False
+            self._task, self._reported = pid, False
         with suppress(OSError):  # the supervisor has ended, which is told next
             self._link.send(b"%d" % pid)
 
@@ -141,8 +141,8 @@ class _ProcessManager:
         gc.enable()
         *ends, beginning = descriptors
         with os.fdopen(beginning, "rb") as source:
-            told = source.read()
-        self._work.run_task(told, ends)
+            content = source.read()
+        self._work.run_task(content, ends)
 
     def _collect(self) -> None:
         """Collect adopted processes that have ended. The task stays a zombie until the end of its attempt, so that a signal that
@@ -152,8 +152,8 @@ class _ProcessManager:
                 if ended.si_pid == self._supervisor:
                     self._end_as_supervisor()
                 if ended.si_pid == self._task:
-                    if not self._told:
-                        self._told = True
+                    if not self._reported:
+                        self._reported = True
                         code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
                         with suppress(OSError):  # the supervisor has ended, which is told next
                             self._link.send(b"%d" % code)
@@ -165,7 +165,7 @@ class _ProcessManager:
         if self._task is not None:
             with suppress(ChildProcessError):  # collected already
                 os.waitpid(self._task, os.WNOHANG)
-            self._task, self._told = None, True
+            self._task, self._reported = None, True
         left = reaper.kill_descendants(spare=(self._supervisor,))
         self._control_socket.send(" ".join(map(str, left)).encode() + b"\n" + said)
 

@@ -75,14 +75,14 @@ class Supervision:
             self._ready = True
         note_at = str(self._note_at(run.attempt_id)) if noted else ""
         refusal_at = Path(f"{self._note_at(run.attempt_id)}.refused")
-        told = _TaskSetup(
+        setup = _TaskSetup(
             hostname,
             note_at=note_at,
             secret=run.secret if self._traced else "",
             rules=tuple(owner_rules.TaskRule(one.rule, one.about, one.patterns) for one in run.rules),
             refusal_at=str(refusal_at) if run.kind is WorkKind.TASK else "",
         )
-        manager.telling = msgspec.json.encode(told)
+        manager.telling = msgspec.json.encode(setup)
         unwanted = termination.RefusedHeartbeat()
         with (
             execution_client.speaking_as(self._client, run.secret),
@@ -90,13 +90,13 @@ class Supervision:
             ExitStack() as stack,
         ):
             # What this process forks itself: all work but tasks.
-            stack.callback(kernel.after_fork_of_mine(partial(self._begin, told)))
+            stack.callback(kernel.after_fork_of_mine(partial(self._begin, setup)))
             if run.kind is WorkKind.CANARY:
                 manager.telling = msgspec.json.encode(_TaskSetup(hostname, canary=True))
                 return self._canary(run, manager)
             exit_code = airflow_worker.run(run.kind, run.workload, self._client)
             kernel.title("tradewind supervisor without work")
-            refused = owner_rules.found_at(refusal_at) if told.refusal_at else None
+            refused = owner_rules.found_at(refusal_at) if setup.refusal_at else None
             if refused is None:
                 return WorkResult(exit_code, unwanted.reason)
             return WorkResult(exit_code, unwanted.reason, rule=refused.rule, refused=refused.reason)
@@ -113,21 +113,21 @@ class Supervision:
         said = marks.model_dump(mode="json")
         return WorkResult(1 if problem else 0, refused=problem, canary=said)
 
-    def run_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
-        setup = _READ_SETUP.decode(told)
+    def run_task(self, content: bytes, ends: Sequence[int]) -> NoReturn:
+        setup = _READ_SETUP.decode(content)
         if setup.canary:
             os._exit(0)
         self._begin(setup)
         task_fork.run_task(ends)
 
-    def _begin(self, told: _TaskSetup) -> None:
-        airflow_worker.set_hostname(told.hostname)
-        if told.note_at:
-            import_notes.leave_note(Path(told.note_at))
-        if told.refusal_at:
-            owner_rules.impose(told.rules, leave=owner_rules.leave_at(Path(told.refusal_at)))
-        if told.secret:  # here, in the work's own process, Airflow and the task make their spans
-            traces.start(self._gateway, told.secret, agent=self._agent_name)
+    def _begin(self, setup: _TaskSetup) -> None:
+        airflow_worker.set_hostname(setup.hostname)
+        if setup.note_at:
+            import_notes.leave_note(Path(setup.note_at))
+        if setup.refusal_at:
+            owner_rules.impose(setup.rules, leave=owner_rules.leave_at(Path(setup.refusal_at)))
+        if setup.secret:  # here, in the work's own process, Airflow and the task make their spans
+            traces.start(self._gateway, setup.secret, agent=self._agent_name)
 
 
 def _not_forked(manager: ProcessManager) -> str:

@@ -38,8 +38,8 @@ class Work(Protocol):
     def supervise(self, line: bytearray, manager: ProcessManager, *, noted: bool) -> WorkResult:
         """Run the work described by one RunAttempt line to its end. Called in the supervisor's process."""
 
-    def run_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
-        """Be the task, told what `ProcessManager.telling` was. Called in the process of a task."""
+    def run_task(self, content: bytes, ends: Sequence[int]) -> NoReturn:
+        """Be the task, with the content of `ProcessManager.telling`. Called in the process of a task."""
 
 
 class ProcessManager:
@@ -66,10 +66,10 @@ class ProcessManager:
             # the end of a task that was given up
 
     def fork(self, ends: Sequence[socket.socket]) -> int:
-        beginning, told = os.pipe()
+        beginning, write_end = os.pipe()
         try:
-            os.write(told, self.telling)
-            os.close(told)
+            os.write(write_end, self.telling)
+            os.close(write_end)
             socket.send_fds(self._link, [_FORK], [*(each.fileno() for each in ends), beginning])
         finally:
             os.close(beginning)

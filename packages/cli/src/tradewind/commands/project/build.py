@@ -52,7 +52,7 @@ def build(
         raise BadUsage(
             "a virtual environment cannot be pushed", remedy="Name a builder of images: --builder buildah."
         )
-    told = []
+    lines = []
     for built in build_parts(session, found, parts or settings.ROLES, made, platform):
         line = asdict(built)
         if built.role == "plane" and made is None:
@@ -63,9 +63,9 @@ def build(
             pushed = rollout.push(made, found.part(built.role), built, registry)
             line |= {"pushed": pushed.reference}
             session.output.say(f"pushed {pushed.repository}:{pushed.tag}\n       {pushed.reference}")
-        told.append(line)
+        lines.append(line)
     if session.output.is_json:
-        session.output.data({"built": told})
+        session.output.data({"built": lines})
 
 
 def build_parts(

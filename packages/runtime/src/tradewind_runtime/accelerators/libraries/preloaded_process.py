@@ -154,18 +154,18 @@ def _fork_one(control: socket.socket, forking: Forking) -> None:
     if not asked or len(descriptors) != 1:
         os._exit(0)  # the prefork process has closed its end
     forking.settle()
-    told_end, told = os.pipe()
+    read_end, write_end = os.pipe()
     between = os.fork()
     if between == 0:
         pid = os.fork()
         if pid == 0:
             forking.serve(socket.socket(fileno=descriptors[0]))
-        os.write(told, pid.to_bytes(8, "big"))
+        os.write(write_end, pid.to_bytes(8, "big"))
         os._exit(0)
-    for fd in (*descriptors, told):
+    for fd in (*descriptors, write_end):
         os.close(fd)
-    answer = os.read(told_end, 8)
-    os.close(told_end)
+    answer = os.read(read_end, 8)
+    os.close(read_end)
     os.waitpid(between, 0)  # from here on the process manager is the prefork process's child
     control.sendall(answer if len(answer) == 8 else bytes(8))
 
