@@ -7,7 +7,7 @@ export function RegionField({ region, set }: { region: string; set: (region: str
       label="Region"
       maxLength={100}
       placeholder="eu-central-1"
-      help="Shown to those who choose a cluster for a Deployment."
+      help="Shown in the choice of a cluster for a Deployment."
       value={region}
       set={set}
     />
