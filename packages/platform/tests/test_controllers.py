@@ -19,7 +19,7 @@ from tradewind_platform.domain.operations import Kind
 from tradewind_platform.reconciler.driver import StepFailed, StepWaits
 from tradewind_platform.services import cluster_work
 from tradewind_platform.store.cluster_tables import ClusterDocument, ClusterTask
-from tradewind_protocol.controllers import StepResult
+from tradewind_protocol.controllers import StepResult, StepTask
 from tradewind_protocol.errors import Refused
 
 New = Callable[..., Controller]
@@ -63,6 +63,14 @@ def work(reconciled: Reconciled, *controllers: Controller) -> None:
             break
     for one in controllers:
         one.turn()
+
+
+def first_step(reconciled: Reconciled, controller: Controller) -> StepTask:
+    """Of a new Deployment, as the controller of its cluster is given it."""
+    reconciled.create(cluster="north")
+    reconciled.reconciler.carry_out_all()
+    (task,) = controller.platform.poll(controller._ask()).tasks
+    return task
 
 
 def unfinished(reconciled: Reconciled) -> list[Any]:
@@ -150,9 +158,7 @@ def test_secrets_go_to_the_cluster_of_the_deployment_only(
 
 def test_no_secret_of_a_document_is_in_a_table_in_clear(reconciled: Reconciled, new_controller: New) -> None:
     controller = new_controller()
-    reconciled.create(cluster="north")
-    reconciled.reconciler.carry_out_all()
-    (task,) = controller.platform.poll(controller._ask()).tasks
+    task = first_step(reconciled, controller)
     secrets = set(task.document["secrets"].values())
     settle(reconciled, controller)
     with reconciled.platform.store.reading_all() as db:
@@ -164,9 +170,7 @@ def test_a_step_that_another_process_does_is_handed_out_again_once_its_lease_is_
     reconciled: Reconciled, new_controller: New, time: Time
 ) -> None:
     first, second = new_controller(), new_controller()
-    reconciled.create(cluster="north")
-    reconciled.reconciler.carry_out_all()
-    (task,) = first.platform.poll(first._ask()).tasks
+    task = first_step(reconciled, first)
     assert second.platform.poll(second._ask()).tasks == ()
     time.pass_(seconds=61)
     (again,) = second.platform.poll(second._ask()).tasks
@@ -183,9 +187,7 @@ def test_what_a_controller_reports_is_stored_with_whatever_characters_a_program_
     reconciled: Reconciled, new_controller: New
 ) -> None:
     controller = new_controller()
-    reconciled.create(cluster="north")
-    reconciled.reconciler.carry_out_all()
-    (task,) = controller.platform.poll(controller._ask()).tasks
+    task = first_step(reconciled, controller)
     result = StepResult(instance=controller.instance, outcome="failed", message="migrate: \x00 in line 3")
     controller.platform.finish(task.id, result)
     with reconciled.platform.store.reading_all() as db:
@@ -197,9 +199,7 @@ def test_a_process_keeps_the_step_that_it_names_in_each_poll(
     reconciled: Reconciled, new_controller: New, time: Time
 ) -> None:
     first, second = new_controller(), new_controller()
-    reconciled.create(cluster="north")
-    reconciled.reconciler.carry_out_all()
-    (task,) = first.platform.poll(first._ask()).tasks
+    task = first_step(reconciled, first)
     first._running.add(task.id)
     for _ in range(5):
         time.pass_(seconds=30)
@@ -222,9 +222,7 @@ def test_a_platform_that_is_started_again_waits_for_the_step_that_is_done(
 ) -> None:
     driver = FakeDriver()
     controller = new_controller(driver=driver)
-    reconciled.create(cluster="north")
-    reconciled.reconciler.carry_out_all()
-    (task,) = controller.platform.poll(controller._ask()).tasks
+    task = first_step(reconciled, controller)
     reconciled.reconciler = reconciled.new_reconciler()
     reconciled.reconciler.carry_out_all()
     controller._do(task)
